@@ -1,0 +1,124 @@
+"""The base of every document of this package: frozen, strict about keys, and clear about what is wrong.
+
+Configuration, manifests, journals and summaries are all read through :func:`parse_document`, so that one
+place decides how a wrong document is reported: every fault at once, each with its key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+from pydantic import ValidationError as PydanticError
+
+from validation_ch7.errors import ConfigurationError, ValidationError
+
+MAX_DOCUMENT_BYTES = 64 << 20
+
+
+class Document(BaseModel):
+    """A frozen value with known keys only; numbers must be finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+D = TypeVar("D", bound=Document)
+
+
+def parse_document(
+    model: type[D],
+    data: Any,
+    where: object,
+    error: type[ValidationError] = ConfigurationError,
+    remedy: str = "correct the keys named above, then run the same command again",
+) -> D:
+    """Return ``data`` as a ``model``.
+
+    Raises:
+        error: some keys are unknown, missing or have wrong values; all of them are named.
+
+    >>> class Point(Document):
+    ...     x: float
+    >>> parse_document(Point, {"x": "1e-3"}, "a.yml").x
+    0.001
+    """
+    try:
+        return model.model_validate(data)
+    except PydanticError as fault:
+        raise error(
+            f"{len(fault.errors())} value(s) cannot be used.",
+            where=where,
+            found=_faults(fault),
+            remedy=remedy,
+        ) from None
+
+
+def _faults(fault: PydanticError) -> str:
+    lines = []
+    for item in fault.errors():
+        key = ".".join(str(part) for part in item["loc"]) or "the document"
+        found = "" if item["type"] in ("missing", "extra_forbidden") else f", found {_short(item['input'])}"
+        lines.append(f"{key}: {item['msg']}{found}")
+    return "\n            ".join(lines)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping that the YAML file holds.
+
+    Raises:
+        ConfigurationError: the file is missing, unreadable, no valid YAML, or no mapping.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ConfigurationError(
+            "The configuration file cannot be read.",
+            where=path,
+            found=str(fault),
+            remedy="give an existing UTF-8 YAML file with --config",
+        ) from None
+    except yaml.YAMLError as fault:
+        raise ConfigurationError(
+            "The configuration file is not valid YAML.",
+            where=path,
+            found=" ".join(str(fault).split()),
+            remedy="correct the line named above; indentation is made of spaces",
+        ) from None
+    if not isinstance(data, Mapping):
+        raise ConfigurationError(
+            "The configuration file must hold keys and values.",
+            where=path,
+            expected="a mapping such as 'seed: 42'",
+            found=type(data).__name__,
+            remedy="compare it with validation_ch7/section_7_6_rl_performance/section.yml",
+        )
+    return {str(key): value for key, value in data.items()}
+
+
+def load_json(path: Path, error: type[ValidationError]) -> Any:
+    """Return the value that the JSON file holds.
+
+    Raises:
+        error: the file is missing, unreadable, too large or no valid JSON.
+    """
+    try:
+        if path.stat().st_size > MAX_DOCUMENT_BYTES:
+            raise ValueError(f"larger than {MAX_DOCUMENT_BYTES} bytes")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as fault:
+        raise error(
+            "A document cannot be read.",
+            where=path,
+            expected="UTF-8 JSON",
+            found=str(fault),
+            remedy="it is written by this package: restore it from a backup, or remove it",
+        ) from None
