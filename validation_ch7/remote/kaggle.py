@@ -147,6 +147,8 @@ class KaggleBackend:
         state = _STATES.get(name, SessionState.UNKNOWN)
         if state is SessionState.CANCELLED and "max allowed execution duration" in message:
             state = SessionState.TIMEOUT
+        if state is SessionState.QUEUED and self._last.get(ref.session_id) is SessionState.RUNNING:
+            return SessionStatus(SessionState.UNKNOWN, "queued after running: an answer without a status reads so")
         self._last[ref.session_id] = state
         follower = self._followers.get(ref.session_id)
         if state is SessionState.RUNNING and follower is not None and follower.ended:

@@ -115,7 +115,7 @@ def watch(
         status = backend.status(ref)
         before, state = state, state.after(status, clock())
         if status != last or state.notices > before.notices:
-            attempt = 0 if last is None or status.state is not last.state else attempt
+            attempt = 0 if status != last else attempt
             on_status(_with_notice(status, state, clock()))
             last = status
         for line in backend.logs(ref, seen):
@@ -127,6 +127,12 @@ def watch(
             raise _lost(ref, fault)
         sleep(next_delay(attempt, rng, pace))
         attempt += 1
+
+
+def sleeper(backend: Backend, sleep: Callable[[float], None]) -> Callable[[float], None]:
+    """Return how to wait between two questions: the backend's own way, where it can notice an end earlier."""
+    pause: Callable[[float], None] = getattr(backend, "pause", sleep)
+    return pause
 
 
 def _with_notice(status: SessionStatus, state: Watch, now: float) -> SessionStatus:
