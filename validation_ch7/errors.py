@@ -14,6 +14,7 @@
     │   ├── CheckpointCorruptError       5   bytes do not match their digests, or are no checkpoint
     │   ├── CheckpointIncompatibleError  5   intact, but made by another model
     │   ├── CheckpointNotFoundError      5   a checkpoint that was named or expected is not there
+    │   ├── CheckpointForeignError       5   a zip without our manifest, where ours was needed
     │   └── CheckpointUntrustedError     5   readable only by running code from the file
     ├── RefusedError                     6   the backend said no, for now
     │   ├── QuotaError                   6   the week's hours are used up
@@ -124,6 +125,10 @@ class CheckpointIncompatibleError(CheckpointError):
 
 class CheckpointNotFoundError(CheckpointError):
     """A checkpoint that was named or expected is not there."""
+
+
+class CheckpointForeignError(CheckpointError):
+    """A zip without our manifest: perhaps one that plain Stable-Baselines3 wrote."""
 
 
 class CheckpointUntrustedError(CheckpointError):
