@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch as th
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -35,6 +36,10 @@ from validation_ch7.files import sha256_bytes
 
 STATE_NAME = "training_state.json"
 ARRAYS_NAME = "training_state.npz"
+_THIS_RUN = frozenset({"_total_timesteps", "_num_timesteps_at_start"})  # the horizon may have been raised
+_PER_ENVIRONMENT = frozenset(
+    {"_last_obs", "_last_episode_starts", "_last_original_obs", "_last_lstm_states", "action_noise"}
+)
 _CONFIGURED_VARIABLES = frozenset({"ent_coef_tensor"})  # a fixed coefficient is configuration, not state
 
 
@@ -49,6 +54,7 @@ class TrainingState:
     where: object
     state: Mapping[str, Node]
     arrays: dict[str, NDArray[Any]]
+    n_envs: int
     lost: list[str] = field(default_factory=list)
 
     @property
@@ -76,7 +82,7 @@ def read_state(archive: Archive) -> TrainingState:
             found=str(fault),
             remedy="the previous checkpoint is used where there is one",
         ) from None
-    return TrainingState(archive.path, state, arrays)
+    return TrainingState(archive.path, state, arrays, archive.manifest.compatibility.n_envs)
 
 
 def restore_model(model: BaseAlgorithm, archive: Archive, chunks: Path) -> TrainingState:
@@ -100,8 +106,11 @@ def restore_model(model: BaseAlgorithm, archive: Archive, chunks: Path) -> Train
 def _restore_replay(model: OffPolicyAlgorithm, archive: Archive, chunks: Path, state: TrainingState) -> None:
     buffer, replay = model.replay_buffer, archive.manifest.replay
     assert buffer is not None and replay is not None
-    if replay.capacity != buffer.buffer_size:
-        state.lost.append(f"replay buffer (capacity {replay.capacity} in the checkpoint, {buffer.buffer_size} now)")
+    if (replay.capacity, state.n_envs) != (buffer.buffer_size, model.n_envs):
+        found = (
+            f"{replay.capacity} rows of {state.n_envs} in the checkpoint, {buffer.buffer_size} of {model.n_envs} now"
+        )
+        state.lost.append(f"replay buffer ({found})")
         return
     load_rows(chunks, replay, buffer)
     arrays = row_arrays(buffer)
@@ -177,26 +186,33 @@ def restore_loop(model: BaseAlgorithm, state: TrainingState, callbacks: Mapping[
     What cannot be put back is added to ``state.lost``; the environments then start afresh.
     """
     restore = Restore(state.arrays, model.env, getattr(model, "action_noise", None))
-    fresh = {name: getattr(model, name, None) for name in ("_last_obs", "_last_episode_starts", "_last_original_obs")}
-    _restore_attributes(model, state, restore)
+    same_rows = state.n_envs == model.n_envs
+    _restore_attributes(model, state, restore, frozenset() if same_rows else _PER_ENVIRONMENT)
     try:
+        if not same_rows:
+            raise RestoreError(f"env: {state.n_envs} environments in the checkpoint, {model.n_envs} now")
         restore.put(state.state.get("env"), model.env, "env")
     except RestoreError as fault:
         state.lost.append(str(fault))
-        vars(model).update(fresh)
-        model._last_obs = model.env.reset() if model.env is not None else None
-        if (normalize := model.get_vec_normalize_env()) is not None:
-            model._last_original_obs = normalize.get_original_obs()
+        _start_afresh(model)
     for name, callback in callbacks.items():
         node = dict(state.state.get("callbacks") or {}).get(name)
         if node is not None:
             restore_callback(callback, node, restore, name, state)
 
 
-def _restore_attributes(model: BaseAlgorithm, state: TrainingState, restore: Restore) -> None:
+def _start_afresh(model: BaseAlgorithm) -> None:
+    assert model.env is not None
+    model._last_obs = model.env.reset()  # type: ignore[assignment]
+    model._last_episode_starts = np.ones((model.n_envs,), dtype=bool)
+    if (normalize := model.get_vec_normalize_env()) is not None:
+        model._last_original_obs = normalize.get_original_obs()
+
+
+def _restore_attributes(model: BaseAlgorithm, state: TrainingState, restore: Restore, skip: frozenset[str]) -> None:
     for name, node in state.state["model"].items():
-        if name == "_total_timesteps" or name == "_num_timesteps_at_start":
-            continue  # the horizon is this run's
+        if name in skip or name in _THIS_RUN:
+            continue
         try:
             setattr(model, name, restore.put(node, getattr(model, name, None), f"model.{name}"))
         except RestoreError as fault:

@@ -103,13 +103,13 @@ class Retention:
 
     Attributes:
         max_keep: newest checkpoints kept, at least 2, so that a broken newest one has a predecessor.
-        keep_best: best checkpoints kept.
+        keep_best: best checkpoints kept with their whole state; the best model itself is always kept.
         keep_every: steps between checkpoints that are kept for good, or None.
         max_bytes: budget [bytes]; the two newest and pins stay in any case.
     """
 
     max_keep: int = 2
-    keep_best: int = 1
+    keep_best: int = 0
     keep_every: int | None = None
     max_bytes: int | None = None
 

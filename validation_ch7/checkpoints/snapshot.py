@@ -60,10 +60,10 @@ class Snapshot:
 def take_snapshot(
     model: BaseAlgorithm,
     boundary: Boundary,
-    recorder: ReplayRecorder,
+    recorder: ReplayRecorder | None = None,
     callbacks: Mapping[str, BaseCallback] | None = None,
 ) -> Snapshot:
-    """Copy the complete training state."""
+    """Copy the complete training state; without a ``recorder`` the replay buffer is left out."""
     capture = Capture()
     generators, generator_arrays = take_generators()
     state: dict[str, Node] = {
@@ -77,7 +77,7 @@ def take_snapshot(
         "replay_extra": None,
     }
     replay = None
-    if isinstance(model, OffPolicyAlgorithm) and model.replay_buffer is not None:
+    if recorder is not None and isinstance(model, OffPolicyAlgorithm) and model.replay_buffer is not None:
         replay = recorder.take(model.replay_buffer, model.num_timesteps)
         state["replay_tail"] = capture.take(tail_rows(model.replay_buffer), "replay_tail")
         state["replay_extra"] = capture.take(extra_attributes(model.replay_buffer), "replay_buffer")
