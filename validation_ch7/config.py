@@ -45,7 +45,8 @@ class TrainingConfig(Document):
     """Target of the whole chain, cumulative [environment steps]."""
     n_envs: Positive = 1
     normalize: NormalizeConfig | None = None
-    policy_kwargs: dict[str, Any] = Field(default_factory=dict)
+    policy_kwargs: dict[str, Any] | str = Field(default_factory=dict)
+    """A mapping, or Zoo's text: ``dict(net_arch=[64, 64], activation_fn=nn.Tanh)``."""
     noise_type: Literal["normal", "ornstein-uhlenbeck"] | None = None
     noise_std: NonNegative = 0.1
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
