@@ -73,6 +73,8 @@ class SessionPlan(Document):
     """Part of the limit that is kept free for saving and uploading [s]."""
     code_sha256: Digest | None = None
     """Digest of the code that the session must run."""
+    trust_foreign: bool = False
+    """Whether pickles beside a foreign checkpoint may be read."""
 
 
 class SessionSummary(Document):
