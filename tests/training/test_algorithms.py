@@ -16,6 +16,7 @@ CART, PENDULUM = gym_factory("CartPole-v1"), gym_factory("Pendulum-v1")
 def test_algorithm_for_discrete_actions_is_built_by_name(name):
     policy = "MlpLstmPolicy" if name == "ppo_lstm" else "MlpPolicy"
     sizes = {"buffer_size": 100} if name in ("dqn", "qrdqn") else {"n_steps": 8}
+    sizes |= {"batch_size": 16} if name in ("ppo", "trpo") else {}
     config = section_config(name, sizes, policy=policy, policy_kwargs={})
     model = build_training(config, CART)
     assert type(model).__name__ == ALGORITHMS[name].class_name

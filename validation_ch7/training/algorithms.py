@@ -105,7 +105,7 @@ def build_training(config: SectionConfig, make_env: MakeEnv | None = None) -> Ba
     th.set_num_threads(config.training.torch_threads)
     set_random_seed(config.seed, using_cuda=th.cuda.is_available())
     seeds = training_seeds(config.seed, config.training.n_envs, config.evaluation.seed)
-    env = (make_env or _traffic)(config.environment, seeds)
+    env = (make_env or traffic_env)(config.environment, seeds)
     try:
         return build_model(config, env)
     except BaseException:
@@ -170,7 +170,8 @@ def choose_device(wanted: str, algorithm: Algorithm, policy: str, *, cuda: bool)
     return wanted
 
 
-def _traffic(config: EnvironmentConfig, seeds: Sequence[int]) -> VecEnv:
+def traffic_env(config: EnvironmentConfig, seeds: Sequence[int]) -> VecEnv:
+    """Return the traffic environment, one row for each seed."""
     make: MakeEnv = importlib.import_module("validation_ch7.environment").make_vec_env
     return make(config, seeds)
 

@@ -7,6 +7,7 @@ a chain is cut into sessions, it evaluates at the same steps and keeps the same 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -148,8 +149,9 @@ class EvaluationCallback(BaseCallback):
         for name, value in metrics.items():
             self.logger.record(f"eval/{name}", value)
         self.logger.dump(steps)
-        if self.best is None or metrics["mean_reward"] > self.best:
-            self.best = metrics["mean_reward"]
+        reward = metrics["mean_reward"]
+        if math.isfinite(reward) and (self.best is None or reward > self.best):
+            self.best = reward
             if self._on_best is not None:
                 self._on_best(self.model, metrics, steps)
 

@@ -1,0 +1,153 @@
+"""What a session needs from checkpoints, as one interface: learn to a limit, and keep the best model.
+
+:class:`CheckpointLearner` is the real one, over a checkpoint store; tests have their own.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+
+from validation_ch7.config import CheckpointConfig
+from validation_ch7.session import Exactness, SummaryStatus
+
+PROVISIONAL = "provisional"
+"""Metric that marks a best model which the first regular evaluation replaces, whatever its reward."""
+
+
+@dataclass(frozen=True)
+class LearnJob:
+    """How far to train, and everything that watches it."""
+
+    session_id: str
+    stop_at: int
+    """Cumulative steps at which this session ends."""
+    target_steps: int
+    """Cumulative steps at which the chain ends; the horizon of schedules."""
+    seed: int
+    checkpoints: CheckpointConfig
+    deadline_s: float
+    """When to stop, in seconds of ``clock``."""
+    clock: Callable[[], float]
+    should_stop: Callable[[], bool]
+    callbacks: Sequence[BaseCallback]
+    environment: Mapping[str, Any]
+    """Facts of the environment, compared with those of the checkpoint."""
+    expected_parent: str | None
+    """Digest of the checkpoint that must be resumed, or None."""
+    log: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """How a training ended."""
+
+    status: SummaryStatus
+    steps_before: int
+    steps_after: int
+    exactness: Exactness = Exactness.EXACT
+    resumed_from: str | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+
+class Learner(Protocol):
+    """Trains a model and keeps its checkpoints in one training tree."""
+
+    def newest_steps(self) -> int | None:
+        """Return the steps of the newest checkpoint, or None where there is none."""
+
+    def learn(self, model: BaseAlgorithm, job: LearnJob) -> Learnt:
+        """Resume if there is something to resume, then train."""
+
+    def best_metrics(self) -> Mapping[str, float] | None:
+        """Return the metrics of the best model, or None where there is none."""
+
+    def save_best(self, model: BaseAlgorithm, metrics: Mapping[str, float], steps: int) -> None:
+        """Replace the best model."""
+
+
+OpenLearner = Callable[[Path, str], Learner]
+
+
+def replaces_best(recorded: Mapping[str, float] | None, metrics: Mapping[str, float]) -> bool:
+    """Whether a model with ``metrics`` takes the place of the best one recorded so far.
+
+    Rewards are compared only where they come from equally many episodes.
+
+    >>> replaces_best({"mean_reward": 9.0, "episodes": 5.0}, {"mean_reward": 3.0, "episodes": 5.0})
+    False
+    >>> replaces_best({"mean_reward": 9.0, "episodes": 2.0, "provisional": 1.0}, {"mean_reward": 3.0, "episodes": 5.0})
+    True
+    """
+    if recorded is None or recorded.get(PROVISIONAL):
+        return True
+    if metrics.get(PROVISIONAL):
+        return False
+    if recorded.get("episodes") != metrics.get("episodes"):
+        return True
+    return metrics["mean_reward"] >= recorded.get("mean_reward", metrics["mean_reward"])
+
+
+class CheckpointLearner:
+    """Trains with the checkpoints of one store.
+
+    Args:
+        root: the training tree.
+        prefix: the scenario.
+    """
+
+    def __init__(self, root: Path, prefix: str) -> None:
+        self._room: Any = importlib.import_module("validation_ch7.checkpoints")
+        self._store = self._room.CheckpointStore(root, prefix)
+
+    def newest_steps(self) -> int | None:
+        """Return the steps of the newest checkpoint, or None where there is none."""
+        entries = self._store.entries()
+        return int(entries[0].steps) if entries else None
+
+    def learn(self, model: BaseAlgorithm, job: LearnJob) -> Learnt:
+        """Resume if there is something to resume, then train."""
+        keep = job.checkpoints
+        result = self._room.learn_resumable(
+            model,
+            total_timesteps=job.target_steps,
+            store=self._store,
+            save_freq=keep.save_freq,
+            save_interval_s=keep.save_interval_s,
+            retention=self._room.Retention(
+                max_keep=keep.max_keep, keep_every=keep.keep_every, max_bytes=keep.max_bytes
+            ),
+            stop_at=job.stop_at,
+            deadline=self._room.Deadline(job.deadline_s, clock=job.clock),
+            should_stop=job.should_stop,
+            callback=list(job.callbacks),
+            asynchronous=keep.asynchronous,
+            session_id=job.session_id,
+            environment=job.environment,
+            seed=job.seed,
+            expected_parent=job.expected_parent,
+            log=job.log,
+        )
+        return Learnt(
+            status=SummaryStatus(result.status),
+            steps_before=result.steps_before,
+            steps_after=result.steps_after,
+            exactness=Exactness(result.exactness),
+            resumed_from=result.resumed_from,
+            warnings=tuple(result.warnings),
+        )
+
+    def best_metrics(self) -> Mapping[str, float] | None:
+        """Return the metrics of the best model, or None where there is none."""
+        best = self._store.best()
+        return None if best is None else dict(best.metrics)
+
+    def save_best(self, model: BaseAlgorithm, metrics: Mapping[str, float], steps: int) -> None:
+        """Replace the best model."""
+        self._store.save_best(model, metrics, steps)
