@@ -87,9 +87,8 @@ def _conclude(run: SectionRun, console: Console) -> None:
         return
     mark = "✅" if run.success else "❌"
     console.say()
-    console.say(
-        f"{mark} {run.status}: {run.scenario}, {run.steps_before:,} -> {run.steps_after:,} of {run.target_steps:,} steps"
-    )
+    steps = f"steps {run.steps_before:,} -> {run.steps_after:,} of {run.target_steps:,}"
+    console.say(f"{mark} {run.status}: {run.scenario}, {steps}")
     console.say(f"   resumed from: {run.resumed_from or 'nothing, started at step 0'}   exactness: {run.exactness}")
     if run.mean_reward is not None:
         console.say(f"   mean reward on held-out demand: {run.mean_reward:.3f}")

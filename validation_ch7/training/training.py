@@ -123,15 +123,16 @@ class Training:
             session_id=plan.session_id,
             stop_at=plan.stop_at,
             target_steps=plan.target_steps,
-            seed=config.seed,
             checkpoints=config.checkpoints,
             deadline_s=self._began_s + plan.limit_s - plan.margin_s,
             clock=self._around.clock,
             should_stop=self._should_stop,
             callbacks=(apparatus.evaluation, apparatus.curve, apparatus.progress),
-            environment=config.environment.model_dump(mode="json"),
+            environment=config.environment_facts(),
             expected_parent=parent,
             log=self._log,
+            metrics=apparatus.evaluation.latest_metrics,
+            trust_foreign=plan.trust_foreign,
         )
 
     def _evaluate(self, config: SectionConfig, model: BaseAlgorithm, episodes: int) -> EvaluationResult:
@@ -142,7 +143,7 @@ class Training:
 
     def _keep_best(self, learner: Learner, model: BaseAlgorithm, metrics: Mapping[str, float], steps: int) -> None:
         if replaces_best(learner.best_metrics(), metrics):
-            learner.save_best(model, metrics, steps)
+            learner.save_best(model, metrics)
             self._log(f"[TRAINING] new best model at {steps:,} steps: mean reward {metrics['mean_reward']:.2f}")
 
     def _judged(
@@ -160,7 +161,7 @@ class Training:
         if learnt.steps_after >= self._plan.target_steps:
             if evaluation.last_step != learnt.steps_after:
                 evaluation.judge_now()
-            return {name: value for name, value in evaluation.history[-1].items() if name != "step"}
+            return evaluation.latest_metrics()
         episodes = config.evaluation.quick_episodes if self._plan.quick else config.evaluation.episodes
         metrics = self._evaluate(config, model, episodes).metrics()
         if evaluation.best is None:
