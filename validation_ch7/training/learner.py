@@ -123,7 +123,7 @@ class CheckpointLearner:
             store=self._store,
             save_freq=keep.save_freq,
             save_interval_s=keep.save_interval_s,
-            retention=Retention(keep.max_keep, keep_every=keep.keep_every, max_bytes=keep.max_bytes),
+            retention=Retention.of(keep),
             stop_at=job.stop_at,
             deadline=Deadline(job.deadline_s, clock=job.clock),
             should_stop=job.should_stop,

@@ -16,7 +16,7 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 
-from validation_ch7.files import commit_bytes, make_folder, storage_errors
+from validation_ch7.files import commit_bytes, copy_durably, make_folder, storage_errors
 from validation_ch7.session import write_document
 from validation_ch7.training.curve import (
     PROGRESS_NAME,
@@ -28,6 +28,7 @@ from validation_ch7.training.curve import (
     columns_of,
     csv_text,
     read_rows,
+    write_curve,
 )
 
 Now = Callable[[], float]
@@ -130,3 +131,16 @@ class CurveCallback(BaseCallback):
 
     def _on_step(self) -> bool:
         return True
+
+
+def join_logs(session_logs: Path, tree_logs: Path) -> None:
+    """Add the log folders of a session to those of the chain, and write the one unbroken curve.
+
+    Raises:
+        StorageError: a file cannot be written.
+    """
+    for source in sorted(path for path in session_logs.glob("*/*") if path.is_file()) if session_logs.is_dir() else ():
+        make_folder(tree_logs / source.parent.name)
+        copy_durably(source, tree_logs / source.parent.name / source.name)
+    if tree_logs.is_dir():
+        write_curve(tree_logs)
