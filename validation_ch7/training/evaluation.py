@@ -141,6 +141,10 @@ class EvaluationCallback(BaseCallback):
         """Cumulative steps at the latest evaluation; 0 before the first."""
         return int(self.history[-1]["step"]) if self.history else 0
 
+    def latest(self) -> dict[str, float]:
+        """Return the metrics of the latest evaluation; nothing before the first."""
+        return {name: value for name, value in self.history[-1].items() if name != "step"} if self.history else {}
+
     def judge_now(self) -> None:
         """Evaluate the model as it stands, log it, and report it where it is the best so far."""
         steps = self.model.num_timesteps

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
+from validation_ch7.checkpoints import CheckpointStore, Deadline, Retention, learn_resumable, save_best
 from validation_ch7.config import CheckpointConfig
 from validation_ch7.session import Exactness, SummaryStatus
 
@@ -30,14 +30,17 @@ class LearnJob:
     """Cumulative steps at which this session ends."""
     target_steps: int
     """Cumulative steps at which the chain ends; the horizon of schedules."""
-    seed: int
     checkpoints: CheckpointConfig
     deadline_s: float
     """When to stop, in seconds of ``clock``."""
     clock: Callable[[], float]
     should_stop: Callable[[], bool]
     callbacks: Sequence[BaseCallback]
-    environment: Mapping[str, Any]
+    metrics: Callable[[], Mapping[str, float]]
+    """Gives the latest evaluation, or nothing."""
+    log_interval: int
+    """Rollouts, or episodes where the algorithm is off-policy, between two rows of the log."""
+    environment: Mapping[str, str]
     """Facts of the environment, compared with those of the checkpoint."""
     expected_parent: str | None
     """Digest of the checkpoint that must be resumed, or None."""
@@ -103,51 +106,52 @@ class CheckpointLearner:
     """
 
     def __init__(self, root: Path, prefix: str) -> None:
-        self._room: Any = importlib.import_module("validation_ch7.checkpoints")
-        self._store = self._room.CheckpointStore(root, prefix)
+        self._store = CheckpointStore(root, prefix)
+        self._job: LearnJob | None = None
 
     def newest_steps(self) -> int | None:
         """Return the steps of the newest checkpoint, or None where there is none."""
         entries = self._store.entries()
-        return int(entries[0].steps) if entries else None
+        return entries[0].steps if entries else None
 
     def learn(self, model: BaseAlgorithm, job: LearnJob) -> Learnt:
         """Resume if there is something to resume, then train."""
-        keep = job.checkpoints
-        result = self._room.learn_resumable(
+        self._job, keep = job, job.checkpoints
+        result = learn_resumable(
             model,
             total_timesteps=job.target_steps,
             store=self._store,
             save_freq=keep.save_freq,
             save_interval_s=keep.save_interval_s,
-            retention=self._room.Retention(
-                max_keep=keep.max_keep, keep_every=keep.keep_every, max_bytes=keep.max_bytes
-            ),
+            retention=Retention(max_keep=keep.max_keep, keep_every=keep.keep_every, max_bytes=keep.max_bytes),
             stop_at=job.stop_at,
-            deadline=self._room.Deadline(job.deadline_s, clock=job.clock),
+            deadline=Deadline(job.deadline_s, job.clock),
             should_stop=job.should_stop,
             callback=list(job.callbacks),
             asynchronous=keep.asynchronous,
             session_id=job.session_id,
             environment=job.environment,
-            seed=job.seed,
+            metrics=job.metrics,
             expected_parent=job.expected_parent,
             log=job.log,
+            clock=job.clock,
+            log_interval=job.log_interval,
         )
         return Learnt(
-            status=SummaryStatus(result.status),
+            status=result.status,
             steps_before=result.steps_before,
             steps_after=result.steps_after,
-            exactness=Exactness(result.exactness),
-            resumed_from=result.resumed_from,
-            warnings=tuple(result.warnings),
+            exactness=result.exactness,
+            resumed_from=result.resumed_from.name if result.resumed_from else None,
+            warnings=(*result.warnings, *(f"not restored: {item}" for item in result.lost)),
         )
 
     def best_metrics(self) -> Mapping[str, float] | None:
         """Return the metrics of the best model, or None where there is none."""
         best = self._store.best()
-        return None if best is None else dict(best.metrics)
+        return None if best is None else best.metrics
 
     def save_best(self, model: BaseAlgorithm, metrics: Mapping[str, float], steps: int) -> None:
         """Replace the best model."""
-        self._store.save_best(model, metrics, steps)
+        job = self._job
+        save_best(self._store, model, metrics, job.session_id if job else "", job.environment if job else None)

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from validation_ch7.files import commit_bytes, make_folder, storage_errors
 from validation_ch7.session import write_document
@@ -94,6 +96,15 @@ class SessionLogger(Logger):
     def __init__(self, folder: Path, session_id: str, now: Now = time.time) -> None:
         self.curve = CurveWriter(folder, session_id, now)
         super().__init__(str(folder), [self.curve, TensorBoardOutputFormat(str(folder))])
+
+
+def log_interval(model: BaseAlgorithm, row_every: int = 2048) -> int:
+    """Return Stable-Baselines3's ``log_interval`` that gives a row about every ``row_every`` steps.
+
+    Off-policy algorithms count episodes, whose length nobody knows: one row each.
+    """
+    rollout = getattr(model, "n_steps", None) if isinstance(model, OnPolicyAlgorithm) else None
+    return max(1, row_every // (rollout * model.n_envs)) if rollout else 1
 
 
 class CurveCallback(BaseCallback):
