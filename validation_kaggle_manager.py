@@ -14,7 +14,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from validation_ch7.budget import remaining
@@ -53,7 +53,7 @@ class RunOptions:
     """What one call of ``run_validation_section`` was asked for."""
 
     quick: bool = False
-    overrides: Overrides = Overrides()
+    overrides: Overrides = field(default_factory=Overrides)
     max_sessions: int = 1
     fresh: bool = False
     trust_foreign: bool = False

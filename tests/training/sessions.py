@@ -97,9 +97,9 @@ class FolderLearner:
     def best_metrics(self):
         return json.loads(self.best.read_text()) if self.best.exists() else None
 
-    def save_best(self, model, metrics, steps):
+    def save_best(self, model, metrics):
         self.best.parent.mkdir(parents=True, exist_ok=True)
-        self.best.write_text(json.dumps(dict(metrics) | {"steps": steps}))
+        self.best.write_text(json.dumps(dict(metrics) | {"steps": model.num_timesteps}))
 
 
 @dataclass

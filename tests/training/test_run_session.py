@@ -63,11 +63,11 @@ def test_missing_parent_is_refused_instead_of_training_from_zero(scene):
     assert not list(scene.tree.rglob("*.zip"))
 
 
-def test_inputs_without_a_parent_in_the_plan_are_not_used(scene):
+def test_foreign_checkpoint_needs_no_parent_in_the_plan(scene):
     scene.run()
-    fresh = second_scene(scene)
-    assert fresh.run() == 0
-    assert fresh.summary.steps_before == 0
+    second = second_scene(scene)
+    assert second.run(stop_at=192) == 0
+    assert second.summary.steps_before == 128
 
 
 def test_limit_reached_before_only_evaluates(scene):

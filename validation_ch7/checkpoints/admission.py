@@ -65,7 +65,7 @@ def admit(
     outcome = report(newest, current) if newest and current else None
     if outcome is not None and not outcome.compatible:
         return _refused(store, fresh, rejected, outcome, log)
-    best = _better_best(store, source, rejected)
+    best = _changed_best(store, source, rejected)
     backup = back_up(store, "before-restore") if fresh or best else None
     _announce(intact, best, rejected, store, log)
     for path, manifest in reversed(fresh):
@@ -88,7 +88,7 @@ def _verified(source: CheckpointStore) -> tuple[list[tuple[Path, Manifest]], lis
     return intact, rejected
 
 
-def _better_best(store: CheckpointStore, source: CheckpointStore, rejected: list[tuple[str, str]]) -> Manifest | None:
+def _changed_best(store: CheckpointStore, source: CheckpointStore, rejected: list[tuple[str, str]]) -> Manifest | None:
     if not source.best_path.is_file():
         return None
     try:
@@ -96,13 +96,8 @@ def _better_best(store: CheckpointStore, source: CheckpointStore, rejected: list
     except CheckpointError as fault:
         rejected.append((naming.BEST_NAME, str(fault.found or fault.what)))
         return None
-    here = store.best()
-    if here is None:
-        return incoming
-    better = incoming.metrics.get("mean_reward", float("-inf")) > (
-        here.reward if here.reward is not None else float("-inf")
-    )
-    return incoming if better and incoming.digest != here.digest else None
+    here = store.best()  # the session began with it, so what it brings back is at least as good
+    return incoming if here is None or incoming.digest != here.digest else None
 
 
 def _announce(

@@ -22,9 +22,9 @@ def admit_parent(inputs: Path, tree: Path, learner: Learner, parent: str | None)
         StorageError: a file cannot be read or written.
     """
     attempted = learner.newest_steps() is not None
-    if parent is None:
-        return None
     _copy_tree(inputs, tree)
+    if parent is None:  # nothing, or a foreign checkpoint, which has no digest to be demanded by
+        return None
     if learner.newest_steps() is None:
         raise CheckpointNotFoundError(
             "The checkpoint that this session must resume did not arrive; training from zero was refused.",

@@ -141,8 +141,8 @@ class EvaluationCallback(BaseCallback):
         """Cumulative steps at the latest evaluation; 0 before the first."""
         return int(self.history[-1]["step"]) if self.history else 0
 
-    def latest(self) -> dict[str, float]:
-        """Return the metrics of the latest evaluation; nothing before the first."""
+    def latest_metrics(self) -> dict[str, float]:
+        """Return the metrics of the latest evaluation; empty before the first."""
         return {name: value for name, value in self.history[-1].items() if name != "step"} if self.history else {}
 
     def judge_now(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
@@ -36,15 +36,16 @@ class LearnJob:
     clock: Callable[[], float]
     should_stop: Callable[[], bool]
     callbacks: Sequence[BaseCallback]
-    metrics: Callable[[], Mapping[str, float]]
-    """Gives the latest evaluation, or nothing."""
-    log_interval: int
-    """Rollouts, or episodes where the algorithm is off-policy, between two rows of the log."""
-    environment: Mapping[str, str]
+    environment: Mapping[str, Any]
     """Facts of the environment, compared with those of the checkpoint."""
     expected_parent: str | None
     """Digest of the checkpoint that must be resumed, or None."""
     log: Callable[[str], None]
+    metrics: Callable[[], Mapping[str, float]]
+    """Gives the latest evaluation results, or nothing."""
+    log_interval: int
+    """Rollouts, or episodes where the algorithm is off-policy, between two rows of the log."""
+    trust_foreign: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Learner(Protocol):
     def best_metrics(self) -> Mapping[str, float] | None:
         """Return the metrics of the best model, or None where there is none."""
 
-    def save_best(self, model: BaseAlgorithm, metrics: Mapping[str, float], steps: int) -> None:
+    def save_best(self, model: BaseAlgorithm, metrics: Mapping[str, float]) -> None:
         """Replace the best model."""
 
 
@@ -107,7 +108,7 @@ class CheckpointLearner:
 
     def __init__(self, root: Path, prefix: str) -> None:
         self._store = CheckpointStore(root, prefix)
-        self._job: LearnJob | None = None
+        self._session_id = ""
 
     def newest_steps(self) -> int | None:
         """Return the steps of the newest checkpoint, or None where there is none."""
@@ -116,23 +117,25 @@ class CheckpointLearner:
 
     def learn(self, model: BaseAlgorithm, job: LearnJob) -> Learnt:
         """Resume if there is something to resume, then train."""
-        self._job, keep = job, job.checkpoints
+        keep = job.checkpoints
+        self._session_id = job.session_id
         result = learn_resumable(
             model,
             total_timesteps=job.target_steps,
             store=self._store,
             save_freq=keep.save_freq,
             save_interval_s=keep.save_interval_s,
-            retention=Retention(max_keep=keep.max_keep, keep_every=keep.keep_every, max_bytes=keep.max_bytes),
+            retention=Retention(keep.max_keep, keep_every=keep.keep_every, max_bytes=keep.max_bytes),
             stop_at=job.stop_at,
-            deadline=Deadline(job.deadline_s, job.clock),
+            deadline=Deadline(job.deadline_s, clock=job.clock),
             should_stop=job.should_stop,
             callback=list(job.callbacks),
             asynchronous=keep.asynchronous,
             session_id=job.session_id,
             environment=job.environment,
-            metrics=job.metrics,
             expected_parent=job.expected_parent,
+            trust_foreign=job.trust_foreign,
+            metrics=job.metrics,
             log=job.log,
             clock=job.clock,
             log_interval=job.log_interval,
@@ -143,15 +146,14 @@ class CheckpointLearner:
             steps_after=result.steps_after,
             exactness=result.exactness,
             resumed_from=result.resumed_from.name if result.resumed_from else None,
-            warnings=(*result.warnings, *(f"not restored: {item}" for item in result.lost)),
+            warnings=(*result.warnings, *result.lost),
         )
 
     def best_metrics(self) -> Mapping[str, float] | None:
         """Return the metrics of the best model, or None where there is none."""
         best = self._store.best()
-        return None if best is None else best.metrics
+        return None if best is None else dict(best.metrics)
 
-    def save_best(self, model: BaseAlgorithm, metrics: Mapping[str, float], steps: int) -> None:
+    def save_best(self, model: BaseAlgorithm, metrics: Mapping[str, float]) -> None:
         """Replace the best model."""
-        job = self._job
-        save_best(self._store, model, metrics, job.session_id if job else "", job.environment if job else None)
+        save_best(self._store, model, metrics, self._session_id)

@@ -131,10 +131,11 @@ class Training:
             should_stop=self._should_stop,
             callbacks=(apparatus.evaluation, apparatus.curve, apparatus.progress),
             environment=config.environment_facts(),
-            metrics=apparatus.evaluation.latest,
-            log_interval=log_interval(apparatus.model),
             expected_parent=parent,
             log=self._log,
+            metrics=apparatus.evaluation.latest_metrics,
+            log_interval=log_interval(apparatus.model),
+            trust_foreign=plan.trust_foreign,
         )
 
     def _evaluate(self, config: SectionConfig, model: BaseAlgorithm, episodes: int) -> EvaluationResult:
@@ -145,7 +146,7 @@ class Training:
 
     def _keep_best(self, learner: Learner, model: BaseAlgorithm, metrics: Mapping[str, float], steps: int) -> None:
         if replaces_best(learner.best_metrics(), metrics):
-            learner.save_best(model, metrics, steps)
+            learner.save_best(model, metrics)
             self._log(f"[TRAINING] new best model at {steps:,} steps: mean reward {metrics['mean_reward']:.2f}")
 
     def _judged(
@@ -163,7 +164,7 @@ class Training:
         if learnt.steps_after >= self._plan.target_steps:
             if evaluation.last_step != learnt.steps_after:
                 evaluation.judge_now()
-            return evaluation.latest()
+            return evaluation.latest_metrics()
         episodes = config.evaluation.quick_episodes if self._plan.quick else config.evaluation.episodes
         metrics = self._evaluate(config, model, episodes).metrics()
         if evaluation.best is None:
