@@ -29,7 +29,7 @@ from validation_ch7.checkpoints.store import StoredCheckpoint
 from validation_ch7.config import Overrides, SectionConfig, load_section, section_file
 from validation_ch7.console import Console
 from validation_ch7.errors import ConfigurationError, DetachedError, SessionFailedError, ValidationError
-from validation_ch7.files import copy_durably, make_folder
+from validation_ch7.files import copy_durably, make_folder, storage_errors
 from validation_ch7.journal import Journal, JournalEntry, Phase
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest, SessionStatus
 from validation_ch7.remote.bundle import build_bundle
@@ -156,7 +156,7 @@ class ValidationKaggleManager:
         self.say(f"Backend {self.backend.name} ({self.backend_reason}); workspace {self.workspace}")
         runs = self._finish_earlier(config, options, store, stop)
         if options.fresh and not runs:
-            self._archive(store)
+            self._archive(config, store)
         while len(runs) < options.max_sessions and (not runs or goes_on(runs, newest_steps(store))):
             runs.append(self._session(config, options, store, stop))
         return joined(runs)
@@ -182,8 +182,12 @@ class ValidationKaggleManager:
                 counted.append(run)
         return counted
 
-    def _archive(self, store: CheckpointStore) -> None:
+    def _archive(self, config: SectionConfig, store: CheckpointStore) -> None:
         backup = archive_all(store, "fresh")
+        logs = logs_tree(self.workspace / "validation_ch7" / config.section, config.scenario)
+        if backup is not None and logs.is_dir():
+            with storage_errors(logs):
+                logs.rename(backup.path / "logs")
         if backup is None:
             self.say(f"{TAG} --fresh: there was nothing to archive; starting at step 0")
         else:
