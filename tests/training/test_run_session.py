@@ -1,3 +1,4 @@
+import errno
 import json
 import shutil
 import signal
@@ -163,6 +164,21 @@ def test_foreseen_failure_keeps_its_exit_code_and_remedy(scene):
     scene.learner = Full
     assert scene.run() == 3
     assert "free some space" in scene.summary.error and "free some space" in scene.console.getvalue()
+
+
+def test_full_disk_below_a_library_is_one_message_with_its_exit_code(scene):
+    class Full(Broken):
+        fault = OSError(errno.ENOSPC, "No space left on device", "events.out")
+
+    scene.learner = Full
+    assert scene.run() == 3
+    assert "free some disk space" in scene.summary.error and "Traceback" not in scene.console.getvalue()
+
+
+def test_file_in_the_place_of_the_outputs_is_one_message(scene):
+    (scene.root / "working").write_text("in the way")
+    assert scene.run() == 3
+    assert "a file stands where a folder is needed" in scene.console.getvalue()
 
 
 def test_wrong_hyper_parameter_is_a_failed_session_with_exit_code_2(scene):

@@ -11,6 +11,7 @@ from tests.training.sessions import Scene
 from tests.training.worlds import gym_factory, section_config
 from validation_ch7.checkpoints import CheckpointStore, find_latest_checkpoint
 from validation_ch7.session import Exactness, SummaryStatus
+from validation_ch7.training.algorithms import traffic_env
 from validation_ch7.training.curve import read_rows
 from validation_ch7.training.learner import CheckpointLearner
 
@@ -33,16 +34,18 @@ CONFIGS = {
         ),
         "Pendulum-v1",
     ),
+    "traffic": (section_config(normalize={}, evaluation={"freq": 100, "episodes": 2}), None),
 }
 
 
 def chain(root, config, env, stops, target=256):
-    """Run sessions that end at ``stops`` and return their scenes."""
+    """Run sessions that end at ``stops`` and return their scenes; without ``env`` in real traffic."""
+    make_env = gym_factory(env) if env else traffic_env
     scenes, parent = [], None
     for number, stop in enumerate(stops):
         folder = root / f"{number}"
         folder.mkdir(parents=True)
-        scene = Scene(folder, learner=CheckpointLearner, make_env=gym_factory(env))
+        scene = Scene(folder, learner=CheckpointLearner, make_env=make_env)
         if scenes:
             shutil.copytree(scenes[-1].tree, folder / "inputs")
         code = scene.run(config=config, session_id=f"s{number}", parent=parent, stop_at=stop, target_steps=target)
