@@ -43,6 +43,8 @@ class LearnJob:
     log: Callable[[str], None]
     metrics: Callable[[], Mapping[str, float]]
     """Gives the latest evaluation results, or nothing."""
+    log_interval: int
+    """Rollouts, or episodes where the algorithm is off-policy, between two rows of the log."""
     trust_foreign: bool = False
 
 
@@ -135,6 +137,8 @@ class CheckpointLearner:
             trust_foreign=job.trust_foreign,
             metrics=job.metrics,
             log=job.log,
+            clock=job.clock,
+            log_interval=job.log_interval,
         )
         return Learnt(
             status=result.status,
