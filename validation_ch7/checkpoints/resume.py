@@ -191,6 +191,7 @@ def restore_loop(model: BaseAlgorithm, state: TrainingState, callbacks: Mapping[
         if not same_rows:
             raise RestoreError(f"env: {state.n_envs} environments in the checkpoint, {model.n_envs} now")
         restore.put(state.state.get("env"), model.env, "env")
+        restore.put(state.state.get("action_space"), model.action_space, "action_space")
     except RestoreError as fault:
         state.lost.append(str(fault))
         _start_afresh(model)

@@ -73,6 +73,7 @@ def take_snapshot(
         "boundary": boundary,
         "model": take_model(model, capture),
         "env": capture.take(model.env, "env"),
+        "action_space": capture.take(model.action_space, "action_space"),  # warm-up and epsilon-greedy draw from it
         "sde": capture.take(sde_matrices(model), "sde"),
         "generators": generators,
         "replay_tail": None,
