@@ -35,8 +35,8 @@ from validation_ch7.remote.bundle import build_bundle
 from validation_ch7.remote.choice import choose_backend
 from validation_ch7.remote.kernel_script import render_kernel_script
 from validation_ch7.remote.monitor import watch
-from validation_ch7.section_run import SectionRun, goes_on, joined, judge
-from validation_ch7.session import Exactness, SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
+from validation_ch7.section_run import SectionRun, Tree, concluded, goes_on, joined, judge, planned
+from validation_ch7.session import SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
 from validation_ch7.training.facts import current_facts
 from validation_ch7.training.logs import join_logs
 from validation_ch7.training.signals import StopRequest, stop_requests
@@ -256,7 +256,7 @@ class ValidationKaggleManager:
         self.journal.advance(entry.session_id, Phase.DOWNLOADED, results_dir=str(fetched.folder))
         admission = self._restore(config, store, fetched)
         summary = self._retrieve_and_analyze_logs(fetched, config.section)
-        run = self._judged(config, store, entry, ref, status, fetched, summary, admission, stop)
+        run = self._judged(store, entry, ref, status, fetched, summary, admission, stop)
         self.journal.advance(
             entry.session_id,
             Phase.RESTORED,
@@ -270,7 +270,6 @@ class ValidationKaggleManager:
 
     def _judged(
         self,
-        config: SectionConfig,
         store: CheckpointStore,
         entry: JournalEntry,
         ref: SessionRef,
@@ -282,28 +281,14 @@ class ValidationKaggleManager:
     ) -> SectionRun:
         ending = judge(status.state, status.message, summary, fetched.complete, stop.received is signal.SIGINT)
         newest = admission.newest
-        exactness = newest.exactness if newest else (summary.exactness if summary else Exactness.EXACT)
-        rejected = tuple(f"{name}: {reason}" for name, reason in admission.rejected)
-        return SectionRun(
-            success=ending.success,
-            status=ending.status,
-            backend=entry.backend,
-            kernel_slug=ref.kernel_slug,
-            session_id=entry.session_id,
-            scenario=config.scenario,
-            steps_before=summary.steps_before if summary else entry.steps_before,
-            steps_after=newest.steps if newest else 0,
-            target_steps=entry.target_steps,
-            resumed_from=summary.resumed_from if summary else None,
-            exactness=exactness.value,
-            restored_files=admission.restored,
-            results_dir=str(fetched.folder),
-            training_dir=str(store.root),
-            mean_reward=summary.mean_reward if summary else None,
-            warnings=(*(summary.warnings if summary else ()), *rejected),
-            error=ending.error,
-            exit_code=ending.exit_code,
+        tree = Tree(
+            root=str(store.root),
+            steps=newest.steps if newest else 0,
+            exactness=newest.exactness if newest else None,
+            restored=admission.restored,
+            rejected=tuple(f"{name}: {reason}" for name, reason in admission.rejected),
         )
+        return concluded(entry, ref.kernel_slug, ending, summary, tree, str(fetched.folder))
 
     def _monitor(self, config: SectionConfig, backend: Backend, ref: SessionRef, stop: StopRequest) -> SessionStatus:
         asked = False
@@ -418,20 +403,8 @@ class ValidationKaggleManager:
         self.say(f"Backend {self.backend.name} ({self.backend_reason}); workspace {self.workspace}")
         self._announce(plan, newest, config)
         self.say("Dry run: nothing was written or started")
-        done = newest.steps if newest else 0
-        return SectionRun(
-            success=True,
-            status="planned",
-            backend=self.backend.name,
-            scenario=config.scenario,
-            steps_before=done,
-            steps_after=done,
-            target_steps=plan.target_steps,
-            resumed_from=newest.path.name if newest else None,
-            training_dir=str(store.root),
-            warnings=warnings,
-            sessions=0,
-        )
+        name = newest.path.name if newest else None
+        return planned(plan, self.backend.name, newest.steps if newest else 0, name, str(store.root), warnings)
 
 
 def newest_steps(store: CheckpointStore) -> int:
