@@ -29,7 +29,7 @@ from validation_ch7.console import Console
 from validation_ch7.errors import ConfigurationError, DetachedError, SessionFailedError, ValidationError
 from validation_ch7.files import storage_errors
 from validation_ch7.journal import Journal, JournalEntry, Phase
-from validation_ch7.planning import Origin, RunOptions, broken_off, plan_session
+from validation_ch7.planning import Origin, RunOptions, broken_off, describe_plan, plan_session
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest, SessionStatus
 from validation_ch7.remote.bundle import build_bundle
 from validation_ch7.remote.choice import choose_backend
@@ -203,7 +203,8 @@ class ValidationKaggleManager:
                 quick=options.quick,
             )
         )
-        self._announce(plan, parent, config)
+        for line in describe_plan(plan, origin, config.training.algorithm):
+            self.say(line)
         try:
             ref = self._push(config, plan, store, parent)
         except ValidationError as fault:
@@ -211,15 +212,6 @@ class ValidationKaggleManager:
             raise
         entry = self.journal.advance(session_id, Phase.SUBMITTED, ref=asdict(ref), kernel_slug=ref.kernel_slug)
         return self._follow(config, store, self.backend, entry, ref, stop)
-
-    def _announce(self, plan: SessionPlan, parent: StoredCheckpoint | None, config: SectionConfig) -> None:
-        done = parent.steps if parent else 0
-        origin = f"resumes from {parent.path.name}" if parent else "starts at step 0"
-        self.say(f"Session {plan.session_id}: {config.training.algorithm} on {config.scenario}, {origin}")
-        if done >= plan.target_steps:
-            self.say(f"Target of {plan.target_steps:,} steps is met ({done:,} done): this session only evaluates")
-        else:
-            self.say(f"Steps {done:,} -> {plan.stop_at:,} of {plan.target_steps:,}")
 
     def _push(
         self, config: SectionConfig, plan: SessionPlan, store: CheckpointStore, parent: StoredCheckpoint | None
@@ -338,15 +330,7 @@ class ValidationKaggleManager:
         return fetched
 
     def _reference(self, name: str) -> SessionRef:
-        for entry in self.journal.entries():
-            if name in (entry.session_id, entry.kernel_slug) and entry.ref:
-                return SessionRef(**entry.ref)  # type: ignore[arg-type]
-        raise ConfigurationError(
-            "No session of this name is in the journal.",
-            where=self.journal.folder,
-            found=name,
-            remedy="name a session id or a kernel slug from validation_output/sessions/",
-        )
+        return SessionRef(**self.journal.submitted(name).ref)  # type: ignore[arg-type]
 
     def _retrieve_and_analyze_logs(self, fetched: FetchReport, section: str) -> SessionSummary | None:
         """Return the summary that the session left, or None; a log line alone never counts as success."""
@@ -401,7 +385,8 @@ class ValidationKaggleManager:
             require(outcome, newest.path, _fresh_command(options))
             warnings = tuple(str(item) for item in outcome.warnings)
         self.say(f"Backend {self.backend.name} ({self.backend_reason}); workspace {self.workspace}")
-        self._announce(plan, newest, config)
+        for line in describe_plan(plan, origin_of(newest), config.training.algorithm):
+            self.say(line)
         self.say("Dry run: nothing was written or started")
         name = newest.path.name if newest else None
         return planned(plan, self.backend.name, newest.steps if newest else 0, name, str(store.root), warnings)
