@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from validation_ch7.environment.statistics import summarise
 from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
-from validation_ch7.traffic import MEASURES, Simulator, base_flows, draw_arrivals
+from validation_ch7.traffic import MEASURES, Simulator, base_flows, draw_arrivals, summarise
 
 _PEAKS = (MEASURES.index("queue_max_veh"), MEASURES.index("overall"))
 

@@ -20,7 +20,7 @@ class TrafficEnv(gymnasium.Env[Observation, Any]):
     """Signalised intersections on two-class ARZ traffic; spaces and units: :mod:`.spaces`.
 
     An episode never terminates; it is truncated at the horizon. ``info["traffic"]`` at its end holds
-    :func:`~.statistics.summarise`.
+    :func:`~validation_ch7.traffic.summarise`.
 
     Args:
         config: the environment; default: one intersection near saturation.

@@ -68,7 +68,7 @@ def tick(signal: Array, open_road: Array, tables: Tables) -> None:
         signal[k, 2] += 1
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def exchange(
     x: Array, queue: Array, exits: Array, open_road: Array, v: Array, flux: Array, ends: Array, tables: Tables
 ) -> None:
@@ -92,7 +92,7 @@ def exchange(
     flow.update(x, flux, tables.rate, tables.physics)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", inline="always")
 def first_order_step(
     x: Array,
     queue: Array,
