@@ -45,7 +45,7 @@ class Check:
         >>> Check("a", "b [m]", 1.05, 1.0, 0.1).passed
         True
         """
-        return abs(self.value - self.expected) <= self.tolerance
+        return bool(abs(self.value - self.expected) <= self.tolerance)
 
 
 def one_way(north: float, motorbikes: float = 0.0, **network: object) -> EnvironmentConfig:
