@@ -14,23 +14,22 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
-from validation_ch7.budget import remaining
 from validation_ch7.checkpoints import CheckpointStore, Retention
 from validation_ch7.checkpoints.admission import Admission, admit
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.backup import archive_all
-from validation_ch7.checkpoints.compatibility import CompatibilityReport, describe_model, report, require
-from validation_ch7.checkpoints.manifest import Compatibility
+from validation_ch7.checkpoints.compatibility import CompatibilityReport, report, require
 from validation_ch7.checkpoints.planning import bundle_files, plan_parent
 from validation_ch7.checkpoints.store import StoredCheckpoint
 from validation_ch7.config import Overrides, SectionConfig, load_section, section_file
 from validation_ch7.console import Console
 from validation_ch7.errors import ConfigurationError, DetachedError, SessionFailedError, ValidationError
-from validation_ch7.files import copy_durably, make_folder, storage_errors
+from validation_ch7.files import storage_errors
 from validation_ch7.journal import Journal, JournalEntry, Phase
+from validation_ch7.planning import Origin, RunOptions, broken_off, plan_session
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest, SessionStatus
 from validation_ch7.remote.bundle import build_bundle
 from validation_ch7.remote.choice import choose_backend
@@ -38,27 +37,13 @@ from validation_ch7.remote.kernel_script import render_kernel_script
 from validation_ch7.remote.monitor import watch
 from validation_ch7.section_run import SectionRun, goes_on, joined, judge
 from validation_ch7.session import Exactness, SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
-from validation_ch7.training.algorithms import build_training
-from validation_ch7.training.curve import write_curve
+from validation_ch7.training.facts import current_facts
+from validation_ch7.training.logs import join_logs
 from validation_ch7.training.signals import StopRequest, stop_requests
 
 TAG = "[CHECKPOINT]"
 OUTPUT = "validation_output"
 _SLICE_S = 0.5
-_ENDED = frozenset({"completed", "already_complete"})
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What one call of ``run_validation_section`` was asked for."""
-
-    quick: bool = False
-    overrides: Overrides = field(default_factory=Overrides)
-    max_sessions: int = 1
-    fresh: bool = False
-    trust_foreign: bool = False
-    config_file: Path | None = None
-    dry_run: bool = False
 
 
 class ValidationKaggleManager:
@@ -135,7 +120,7 @@ class ValidationKaggleManager:
             seed=seed,
         )
         path = Path(config) if config else section_file(section)
-        options = RunOptions(quick, overrides, max_sessions, fresh, trust_foreign, path, dry_run)
+        options = RunOptions(quick, overrides, max_sessions, fresh, trust_foreign, path)
         resolved = load_section(path, overrides)
         if not resolved.trains:
             self.say(f"{TAG} Section {resolved.section} does not train: nothing to restore, step skipped")
@@ -199,7 +184,11 @@ class ValidationKaggleManager:
         """Plan, bundle, push, and follow one session."""
         parent = plan_parent(store, current_facts(config), self.say, _fresh_command(options))
         session_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(self._clock()))}-{uuid.uuid4().hex[:6]}"
-        plan = self._plan(config, options, parent, session_id)
+        last = self.journal.latest(config.section, config.scenario)
+        origin = origin_of(parent)
+        plan = plan_session(config, options, origin, last, session_id, self.backend.name == "local")
+        if broken_off(config, options, origin.steps, last) is not None:
+            self.say(f"The session before did not reach its end at step {plan.stop_at:,}; this one goes on to there")
         entry = self.journal.record(
             JournalEntry(
                 session_id=session_id,
@@ -222,40 +211,6 @@ class ValidationKaggleManager:
             raise
         entry = self.journal.advance(session_id, Phase.SUBMITTED, ref=asdict(ref), kernel_slug=ref.kernel_slug)
         return self._follow(config, store, self.backend, entry, ref, stop)
-
-    def _plan(
-        self, config: SectionConfig, options: RunOptions, parent: StoredCheckpoint | None, session_id: str
-    ) -> SessionPlan:
-        done, target = parent.steps if parent else 0, config.training.n_timesteps
-        limit = config.session.quick_timesteps if options.quick else config.session.timesteps
-        stop_at = done + remaining(target, done, limit)
-        broken = self._broken_off(config, options, done)
-        if broken is not None:
-            stop_at = min(broken, target)
-            self.say(f"The session before did not reach its end at {broken:,} steps; this one goes on to there")
-        remote = self.backend.name != "local"
-        return SessionPlan(
-            session_id=session_id,
-            section=config.section,
-            scenario=config.scenario,
-            config=config.plain(),
-            stop_at=stop_at,
-            target_steps=target,
-            quick=options.quick,
-            parent=parent.manifest.digest if parent and parent.manifest else None,
-            limit_s=config.session.hours * 3600,
-            margin_s=config.session.margin_minutes * 60 if remote else min(60.0, config.session.hours * 360),
-            trust_foreign=options.trust_foreign,
-        )
-
-    def _broken_off(self, config: SectionConfig, options: RunOptions, done: int) -> int | None:
-        """Return where the session before should have ended, if it was broken off and this call repeats it."""
-        last = self.journal.latest(config.section, config.scenario)
-        if last is None or options.fresh or last.quick != options.quick or last.phase is not Phase.CLOSED:
-            return None
-        cut = last.steps_after is not None and last.steps_after <= done < last.stop_at
-        limited = options.quick or config.session.timesteps is not None
-        return last.stop_at if cut and limited and last.status not in _ENDED else None
 
     def _announce(self, plan: SessionPlan, parent: StoredCheckpoint | None, config: SectionConfig) -> None:
         done = parent.steps if parent else 0
@@ -435,19 +390,12 @@ class ValidationKaggleManager:
             return Admission((), (), None, None, None)
         base = fetched.folder / config.section
         source = CheckpointStore(training_tree(base, config.scenario, config.default_scenario), config.scenario)
-        admission = admit(store, source, retention_of(config), self.say, current_facts(config))
-        self._join_logs(config, base)
+        admission = admit(store, source, Retention.of(config.checkpoints), self.say, current_facts(config))
+        join_logs(
+            logs_tree(base, config.scenario),
+            logs_tree(self.workspace / "validation_ch7" / config.section, config.scenario),
+        )
         return admission
-
-    def _join_logs(self, config: SectionConfig, results: Path) -> None:
-        """Add the session's log folder to the tree's and write the one unbroken curve."""
-        sources = logs_tree(results, config.scenario)
-        target = logs_tree(self.workspace / "validation_ch7" / config.section, config.scenario)
-        for source in sorted(path for path in sources.glob("*/*") if path.is_file()) if sources.is_dir() else ():
-            make_folder(target / source.parent.name)
-            copy_durably(source, target / source.parent.name / source.name)
-        if target.is_dir():
-            write_curve(target)
 
     def _validate_checkpoint_compatibility(self, checkpoint: str | Path, config: SectionConfig) -> CompatibilityReport:
         """Compare a checkpoint with the present configuration; truthy when it can be resumed.
@@ -460,7 +408,8 @@ class ValidationKaggleManager:
     def _dry_run(self, config: SectionConfig, options: RunOptions, store: CheckpointStore) -> SectionRun:
         """Say what a run would do; nothing is written, moved or started."""
         newest = next((entry for entry in store.entries() if entry.manifest), None) if not options.fresh else None
-        plan = self._plan(config, options, newest, "dry-run")
+        last = self.journal.latest(config.section, config.scenario)
+        plan = plan_session(config, options, origin_of(newest), last, "dry-run", self.backend.name == "local")
         warnings: tuple[str, ...] = ()
         if newest is not None and newest.manifest is not None:
             outcome = report(newest.manifest, current_facts(config))
@@ -474,46 +423,27 @@ class ValidationKaggleManager:
             success=True,
             status="planned",
             backend=self.backend.name,
-            kernel_slug="",
-            session_id="",
             scenario=config.scenario,
             steps_before=done,
             steps_after=done,
             target_steps=plan.target_steps,
             resumed_from=newest.path.name if newest else None,
-            exactness=(newest.manifest.exactness if newest and newest.manifest else Exactness.EXACT).value,
-            restored_files=(),
-            results_dir=None,
             training_dir=str(store.root),
-            mean_reward=None,
             warnings=warnings,
             sessions=0,
         )
 
 
-def current_facts(config: SectionConfig) -> Compatibility:
-    """Return what a checkpoint must agree with: facts of the model that the configuration describes.
-
-    Raises:
-        ConfigurationError: no model can be built from it.
-    """
-    model = build_training(config)
-    try:
-        return describe_model(model, config.environment_facts())
-    finally:
-        if model.env is not None:
-            model.env.close()
-
-
-def retention_of(config: SectionConfig) -> Retention:
-    """Return which checkpoints of the training tree stay."""
-    kept = config.checkpoints
-    return Retention(kept.max_keep, keep_every=kept.keep_every, max_bytes=kept.max_bytes)
-
-
 def newest_steps(store: CheckpointStore) -> int:
     """Return the steps of the newest checkpoint; 0 where there is none."""
     return next((entry.steps for entry in store.entries()), 0)
+
+
+def origin_of(parent: StoredCheckpoint | None) -> Origin:
+    """Return a checkpoint as the planner sees it."""
+    if parent is None:
+        return Origin()
+    return Origin(parent.steps, parent.manifest.digest if parent.manifest else None, parent.path.name)
 
 
 def _fresh_command(options: RunOptions) -> str:

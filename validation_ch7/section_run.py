@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from validation_ch7.session import SessionSummary, SummaryStatus
+from validation_ch7.session import Exactness, SessionSummary, SummaryStatus
 
 EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE, EXIT_INTERRUPTED, EXIT_CTRL_C = 0, 4, 5, 75, 130
 _GOOD = frozenset({SummaryStatus.COMPLETED, SummaryStatus.STOPPED_AT_DEADLINE, SummaryStatus.ALREADY_COMPLETE})
@@ -20,19 +20,19 @@ class SectionRun:
     success: bool
     status: str
     backend: str
-    kernel_slug: str
-    session_id: str
     scenario: str
     steps_before: int
     steps_after: int
     target_steps: int
-    resumed_from: str | None
-    exactness: str
-    restored_files: tuple[str, ...]
-    results_dir: str | None
     training_dir: str
-    mean_reward: float | None
-    warnings: tuple[str, ...]
+    kernel_slug: str = ""
+    session_id: str = ""
+    resumed_from: str | None = None
+    exactness: str = Exactness.EXACT.value
+    restored_files: tuple[str, ...] = ()
+    results_dir: str | None = None
+    mean_reward: float | None = None
+    warnings: tuple[str, ...] = ()
     error: str | None = None
     exit_code: int = EXIT_DONE
     sessions: int = 1

@@ -7,9 +7,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.training.sessions import Scene
 from tests.training.test_run_session import PARENT, second_scene
-from tests.training.worlds import section_config
+from tests.training.worlds import gym_factory, section_config
+from validation_ch7.training.algorithms import build_training
 from validation_ch7.training.curve import SessionRows, merge_progress, read_rows, read_sessions, write_curve
-from validation_ch7.training.logs import CurveWriter
+from validation_ch7.training.logs import CurveWriter, log_interval
 
 
 def row(session, step, **values):
@@ -119,3 +120,9 @@ def test_unreadable_session_description_leaves_the_others(tmp_path):
         writer.write({"reward": 1.0}, {}, step=10)
     (tmp_path / "a" / "session.json").write_text("{")
     assert [session.session_id for session in read_sessions(tmp_path)] == ["b"]
+
+
+def test_algorithm_with_short_rollouts_still_logs_every_few_thousand_steps():
+    model = build_training(section_config("a2c", {"n_steps": 16}), gym_factory("CartPole-v1"))
+    assert log_interval(model) == 64  # SB3's own 100 would leave a short session without a row
+    assert log_interval(model, row_every=1) == 1

@@ -1,3 +1,4 @@
+import errno
 import json
 import shutil
 import signal
@@ -63,11 +64,11 @@ def test_missing_parent_is_refused_instead_of_training_from_zero(scene):
     assert not list(scene.tree.rglob("*.zip"))
 
 
-def test_inputs_without_a_parent_in_the_plan_are_not_used(scene):
+def test_foreign_checkpoint_needs_no_parent_in_the_plan(scene):
     scene.run()
-    fresh = second_scene(scene)
-    assert fresh.run() == 0
-    assert fresh.summary.steps_before == 0
+    second = second_scene(scene)
+    assert second.run(stop_at=192) == 0
+    assert second.summary.steps_before == 128
 
 
 def test_limit_reached_before_only_evaluates(scene):
@@ -163,6 +164,21 @@ def test_foreseen_failure_keeps_its_exit_code_and_remedy(scene):
     scene.learner = Full
     assert scene.run() == 3
     assert "free some space" in scene.summary.error and "free some space" in scene.console.getvalue()
+
+
+def test_full_disk_below_a_library_is_one_message_with_its_exit_code(scene):
+    class Full(Broken):
+        fault = OSError(errno.ENOSPC, "No space left on device", "events.out")
+
+    scene.learner = Full
+    assert scene.run() == 3
+    assert "free some disk space" in scene.summary.error and "Traceback" not in scene.console.getvalue()
+
+
+def test_file_in_the_place_of_the_outputs_is_one_message(scene):
+    (scene.root / "working").write_text("in the way")
+    assert scene.run() == 3
+    assert "a file stands where a folder is needed" in scene.console.getvalue()
 
 
 def test_wrong_hyper_parameter_is_a_failed_session_with_exit_code_2(scene):

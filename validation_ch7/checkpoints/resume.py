@@ -36,7 +36,6 @@ from validation_ch7.files import sha256_bytes
 
 STATE_NAME = "training_state.json"
 ARRAYS_NAME = "training_state.npz"
-_THIS_RUN = frozenset({"_total_timesteps", "_num_timesteps_at_start"})  # the horizon may have been raised
 _PER_ENVIRONMENT = frozenset(
     {"_last_obs", "_last_episode_starts", "_last_original_obs", "_last_lstm_states", "action_noise"}
 )
@@ -192,6 +191,7 @@ def restore_loop(model: BaseAlgorithm, state: TrainingState, callbacks: Mapping[
         if not same_rows:
             raise RestoreError(f"env: {state.n_envs} environments in the checkpoint, {model.n_envs} now")
         restore.put(state.state.get("env"), model.env, "env")
+        restore.put(state.state.get("action_space"), model.action_space, "action_space")
     except RestoreError as fault:
         state.lost.append(str(fault))
         _start_afresh(model)
@@ -211,7 +211,7 @@ def _start_afresh(model: BaseAlgorithm) -> None:
 
 def _restore_attributes(model: BaseAlgorithm, state: TrainingState, restore: Restore, skip: frozenset[str]) -> None:
     for name, node in state.state["model"].items():
-        if name in skip or name in _THIS_RUN:
+        if name in skip:
             continue
         try:
             setattr(model, name, restore.put(node, getattr(model, name, None), f"model.{name}"))

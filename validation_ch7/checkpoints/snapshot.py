@@ -34,7 +34,9 @@ _NOT_STATE = frozenset(
     | {"rollout_buffer", "replay_buffer", "rollout_buffer_class", "replay_buffer_class", "exploration_schedule"}
     | {"clip_range", "clip_range_vf", "start_time", "observation_space", "action_space", "n_envs", "tensorboard_log"}
     | {"batch_norm_stats", "batch_norm_stats_target", "_stats_window_size", "target_entropy", "verbose"}
+    | {"_total_timesteps", "_num_timesteps_at_start"}  # of this run: the horizon may be raised
 )
+
 _CALLBACK_NOT_STATE = frozenset({"model", "locals", "globals", "parent", "verbose", "logger"})
 
 
@@ -71,6 +73,7 @@ def take_snapshot(
         "boundary": boundary,
         "model": take_model(model, capture),
         "env": capture.take(model.env, "env"),
+        "action_space": capture.take(model.action_space, "action_space"),  # warm-up and epsilon-greedy draw from it
         "sde": capture.take(sde_matrices(model), "sde"),
         "generators": generators,
         "replay_tail": None,

@@ -172,8 +172,9 @@ def choose_device(wanted: str, algorithm: Algorithm, policy: str, *, cuda: bool)
 
 def traffic_env(config: EnvironmentConfig, seeds: Sequence[int]) -> VecEnv:
     """Return the traffic environment, one row for each seed."""
-    make: MakeEnv = importlib.import_module("validation_ch7.environment").make_vec_env
-    return make(config, seeds)
+    from validation_ch7.environment import make_vec_env  # it brings numba, which not every caller needs
+
+    return make_vec_env(config, seeds)
 
 
 def _policy(kind: type[BaseAlgorithm], name: str, where: str) -> type[Any]:

@@ -43,6 +43,8 @@ class LearnJob:
     log: Callable[[str], None]
     metrics: Callable[[], Mapping[str, float]]
     """Gives the latest evaluation results, or nothing."""
+    log_interval: int
+    """Rollouts, or episodes where the algorithm is off-policy, between two rows of the log."""
     trust_foreign: bool = False
 
 
@@ -123,7 +125,7 @@ class CheckpointLearner:
             store=self._store,
             save_freq=keep.save_freq,
             save_interval_s=keep.save_interval_s,
-            retention=Retention(keep.max_keep, keep_every=keep.keep_every, max_bytes=keep.max_bytes),
+            retention=Retention.of(keep),
             stop_at=job.stop_at,
             deadline=Deadline(job.deadline_s, clock=job.clock),
             should_stop=job.should_stop,
@@ -135,6 +137,8 @@ class CheckpointLearner:
             trust_foreign=job.trust_foreign,
             metrics=job.metrics,
             log=job.log,
+            clock=job.clock,
+            log_interval=job.log_interval,
         )
         return Learnt(
             status=result.status,

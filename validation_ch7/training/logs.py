@@ -1,4 +1,4 @@
-"""Logging of one session: a folder of its own, rows that are on the disk as soon as they are written.
+"""Logging of one session: a folder of its own, rows that outlive a kill of the process.
 
 Stable-Baselines3's own CSV writer truncates the file of the session before, and its TensorBoard writer opens
 a new run for every ``learn()``. Here each session has its folder, and :mod:`.curve` joins them.
@@ -6,17 +6,18 @@ a new run for every ``learn()``. Here each session has its folder, and :mod:`.cu
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
-from validation_ch7.files import commit_bytes, make_folder, storage_errors
+from validation_ch7.files import commit_bytes, copy_durably, make_folder, storage_errors
 from validation_ch7.session import write_document
 from validation_ch7.training.curve import (
     PROGRESS_NAME,
@@ -28,6 +29,7 @@ from validation_ch7.training.curve import (
     columns_of,
     csv_text,
     read_rows,
+    write_curve,
 )
 
 Now = Callable[[], float]
@@ -56,7 +58,7 @@ class CurveWriter(KVWriter):
         write_document(self._path.parent / SESSION_NAME, curve)
 
     def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
-        """Append one row; it is on the disk when this returns."""
+        """Append one row; a process that is killed afterwards leaves it behind."""
         row = {SESSION_ID: self._session_id, STEP: str(step), WALL_TIME: f"{self._now():.3f}"}
         for name, value in key_values.items():
             text = _cell(value)
@@ -73,8 +75,6 @@ class CurveWriter(KVWriter):
     def _append(self, text: str) -> None:
         with storage_errors(self._path), self._path.open("ab") as stream:
             stream.write(text.encode("utf-8"))
-            stream.flush()
-            os.fsync(stream.fileno())
 
     def _rewrite(self, rows: list[dict[str, str]]) -> None:
         self._columns = [*columns_of(rows)]
@@ -94,6 +94,15 @@ class SessionLogger(Logger):
     def __init__(self, folder: Path, session_id: str, now: Now = time.time) -> None:
         self.curve = CurveWriter(folder, session_id, now)
         super().__init__(str(folder), [self.curve, TensorBoardOutputFormat(str(folder))])
+
+
+def log_interval(model: BaseAlgorithm, row_every: int = 2048) -> int:
+    """Return Stable-Baselines3's ``log_interval`` that gives a row about every ``row_every`` steps.
+
+    Off-policy algorithms count episodes, whose length nobody knows; 4 is Stable-Baselines3's own number.
+    """
+    rollout = getattr(model, "n_steps", None) if isinstance(model, OnPolicyAlgorithm) else None
+    return max(1, row_every // (rollout * model.n_envs)) if rollout else 4
 
 
 class CurveCallback(BaseCallback):
@@ -130,3 +139,16 @@ class CurveCallback(BaseCallback):
 
     def _on_step(self) -> bool:
         return True
+
+
+def join_logs(session_logs: Path, tree_logs: Path) -> None:
+    """Add the log folders of a session to those of the chain, and write the one unbroken curve.
+
+    Raises:
+        StorageError: a file cannot be written.
+    """
+    for source in sorted(path for path in session_logs.glob("*/*") if path.is_file()) if session_logs.is_dir() else ():
+        make_folder(tree_logs / source.parent.name)
+        copy_durably(source, tree_logs / source.parent.name / source.name)
+    if tree_logs.is_dir():
+        write_curve(tree_logs)

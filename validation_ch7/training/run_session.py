@@ -6,13 +6,14 @@ both appear after failures too. A foreseeable fault is one message; anything els
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from validation_ch7.errors import ValidationError
-from validation_ch7.files import make_folder, storage_errors
+from validation_ch7.files import make_folder, storage_error, storage_errors
 from validation_ch7.session import (
     LOG_NAME,
     OUTPUT_MANIFEST_NAME,
@@ -29,15 +30,17 @@ from validation_ch7.training.signals import StopRequest, stop_requests
 from validation_ch7.training.surroundings import Surroundings
 from validation_ch7.training.training import Training
 
+_UNFORESEEN = 1
+_INTERRUPTED = 75
+_REFUSALS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
 EXIT_CODES: Mapping[SummaryStatus, int] = MappingProxyType(
     {
         SummaryStatus.COMPLETED: 0,
         SummaryStatus.STOPPED_AT_DEADLINE: 0,
         SummaryStatus.ALREADY_COMPLETE: 0,
-        SummaryStatus.INTERRUPTED: 75,
+        SummaryStatus.INTERRUPTED: _INTERRUPTED,
     }
 )
-_UNFORESEEN = 1
 
 
 def run_session(
@@ -90,17 +93,24 @@ def _guarded(training: Training, log: SessionLog) -> tuple[SessionSummary, int]:
     """Run the training and return what happened, whatever happened."""
     try:
         summary = training.run()
-    except ValidationError as fault:
-        log(f"[TRAINING] {fault}")
-        log.note(traceback.format_exc())
-        return training.failed(str(fault)), fault.exit_code
     except KeyboardInterrupt:
         log("[TRAINING] interrupted before the state could be saved; the last checkpoint holds")
         interrupted = training.failed("interrupted a second time, before the state could be saved")
-        return interrupted.model_copy(update={"status": SummaryStatus.INTERRUPTED}), 75
+        return interrupted.model_copy(update={"status": SummaryStatus.INTERRUPTED}), _INTERRUPTED
     except Exception as fault:  # noqa: BLE001  whatever it was, the session must say that it failed
+        log.note(traceback.format_exc())
+        known = _foreseen(fault)
+        if known is not None:
+            log(f"[TRAINING] {known}")
+            return training.failed(str(known)), known.exit_code
         text = f"{type(fault).__name__}: {fault}"
         log(f"[TRAINING] The session failed: {text} (the traceback is in {LOG_NAME})")
-        log.note(traceback.format_exc())
         return training.failed(text), _UNFORESEEN
     return summary, EXIT_CODES[summary.status]
+
+
+def _foreseen(fault: Exception) -> ValidationError | None:
+    """Return the fault as one of this package's, or None where it is a bug."""
+    if isinstance(fault, OSError) and fault.errno in _REFUSALS:  # from a library that writes files itself
+        return storage_error(Path(fault.filename or "."), fault)
+    return fault if isinstance(fault, ValidationError) else None

@@ -19,7 +19,7 @@ from validation_ch7.training.admission import admit_parent
 from validation_ch7.training.algorithms import build_training
 from validation_ch7.training.evaluation import EvaluationCallback, EvaluationResult, evaluate
 from validation_ch7.training.learner import PROVISIONAL, Learner, LearnJob, Learnt, replaces_best
-from validation_ch7.training.logs import CurveCallback, SessionLogger
+from validation_ch7.training.logs import CurveCallback, SessionLogger, log_interval
 from validation_ch7.training.progress import ProgressCallback, choose_display
 from validation_ch7.training.seeds import held_out_seeds
 from validation_ch7.training.surroundings import Surroundings
@@ -111,11 +111,13 @@ class Training:
                 config.evaluation.freq,
                 lambda judged, metrics, steps: self._keep_best(learner, judged, metrics, steps),
             )
-            evaluation.init_callback(model)
             display = choose_display(self._log, around.clock, around.console)
             closing.callback(display.close)
             progress = ProgressCallback(display, plan.stop_at, around.clock)
-            yield Apparatus(model, logger, evaluation, CurveCallback(logger.curve, self._started), progress)
+            curve = CurveCallback(logger.curve, self._started)
+            for callback in (evaluation, curve, progress):  # needed where nothing is left to learn
+                callback.init_callback(model)
+            yield Apparatus(model, logger, evaluation, curve, progress)
 
     def _job(self, config: SectionConfig, apparatus: Apparatus, parent: str | None) -> LearnJob:
         plan = self._plan
@@ -132,6 +134,7 @@ class Training:
             expected_parent=parent,
             log=self._log,
             metrics=apparatus.evaluation.latest_metrics,
+            log_interval=log_interval(apparatus.model),
             trust_foreign=plan.trust_foreign,
         )
 
