@@ -29,14 +29,14 @@ from validation_ch7.console import Console
 from validation_ch7.errors import ConfigurationError, DetachedError, SessionFailedError, ValidationError
 from validation_ch7.files import storage_errors
 from validation_ch7.journal import Journal, JournalEntry, Phase
-from validation_ch7.planning import Origin, RunOptions, broken_off, plan_session
+from validation_ch7.planning import Origin, RunOptions, broken_off, describe_plan, plan_session
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest, SessionStatus
 from validation_ch7.remote.bundle import build_bundle
 from validation_ch7.remote.choice import choose_backend
 from validation_ch7.remote.kernel_script import render_kernel_script
 from validation_ch7.remote.monitor import watch
-from validation_ch7.section_run import SectionRun, goes_on, joined, judge
-from validation_ch7.session import Exactness, SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
+from validation_ch7.section_run import SectionRun, Tree, concluded, goes_on, joined, judge, planned
+from validation_ch7.session import SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
 from validation_ch7.training.facts import current_facts
 from validation_ch7.training.logs import join_logs
 from validation_ch7.training.signals import StopRequest, stop_requests
@@ -203,7 +203,8 @@ class ValidationKaggleManager:
                 quick=options.quick,
             )
         )
-        self._announce(plan, parent, config)
+        for line in describe_plan(plan, origin, config.training.algorithm):
+            self.say(line)
         try:
             ref = self._push(config, plan, store, parent)
         except ValidationError as fault:
@@ -211,15 +212,6 @@ class ValidationKaggleManager:
             raise
         entry = self.journal.advance(session_id, Phase.SUBMITTED, ref=asdict(ref), kernel_slug=ref.kernel_slug)
         return self._follow(config, store, self.backend, entry, ref, stop)
-
-    def _announce(self, plan: SessionPlan, parent: StoredCheckpoint | None, config: SectionConfig) -> None:
-        done = parent.steps if parent else 0
-        origin = f"resumes from {parent.path.name}" if parent else "starts at step 0"
-        self.say(f"Session {plan.session_id}: {config.training.algorithm} on {config.scenario}, {origin}")
-        if done >= plan.target_steps:
-            self.say(f"Target of {plan.target_steps:,} steps is met ({done:,} done): this session only evaluates")
-        else:
-            self.say(f"Steps {done:,} -> {plan.stop_at:,} of {plan.target_steps:,}")
 
     def _push(
         self, config: SectionConfig, plan: SessionPlan, store: CheckpointStore, parent: StoredCheckpoint | None
@@ -256,7 +248,7 @@ class ValidationKaggleManager:
         self.journal.advance(entry.session_id, Phase.DOWNLOADED, results_dir=str(fetched.folder))
         admission = self._restore(config, store, fetched)
         summary = self._retrieve_and_analyze_logs(fetched, config.section)
-        run = self._judged(config, store, entry, ref, status, fetched, summary, admission, stop)
+        run = self._judged(store, entry, ref, status, fetched, summary, admission, stop)
         self.journal.advance(
             entry.session_id,
             Phase.RESTORED,
@@ -270,7 +262,6 @@ class ValidationKaggleManager:
 
     def _judged(
         self,
-        config: SectionConfig,
         store: CheckpointStore,
         entry: JournalEntry,
         ref: SessionRef,
@@ -282,28 +273,14 @@ class ValidationKaggleManager:
     ) -> SectionRun:
         ending = judge(status.state, status.message, summary, fetched.complete, stop.received is signal.SIGINT)
         newest = admission.newest
-        exactness = newest.exactness if newest else (summary.exactness if summary else Exactness.EXACT)
-        rejected = tuple(f"{name}: {reason}" for name, reason in admission.rejected)
-        return SectionRun(
-            success=ending.success,
-            status=ending.status,
-            backend=entry.backend,
-            kernel_slug=ref.kernel_slug,
-            session_id=entry.session_id,
-            scenario=config.scenario,
-            steps_before=summary.steps_before if summary else entry.steps_before,
-            steps_after=newest.steps if newest else 0,
-            target_steps=entry.target_steps,
-            resumed_from=summary.resumed_from if summary else None,
-            exactness=exactness.value,
-            restored_files=admission.restored,
-            results_dir=str(fetched.folder),
-            training_dir=str(store.root),
-            mean_reward=summary.mean_reward if summary else None,
-            warnings=(*(summary.warnings if summary else ()), *rejected),
-            error=ending.error,
-            exit_code=ending.exit_code,
+        tree = Tree(
+            root=str(store.root),
+            steps=newest.steps if newest else 0,
+            exactness=newest.exactness if newest else None,
+            restored=admission.restored,
+            rejected=tuple(f"{name}: {reason}" for name, reason in admission.rejected),
         )
+        return concluded(entry, ref.kernel_slug, ending, summary, tree, str(fetched.folder))
 
     def _monitor(self, config: SectionConfig, backend: Backend, ref: SessionRef, stop: StopRequest) -> SessionStatus:
         asked = False
@@ -353,15 +330,7 @@ class ValidationKaggleManager:
         return fetched
 
     def _reference(self, name: str) -> SessionRef:
-        for entry in self.journal.entries():
-            if name in (entry.session_id, entry.kernel_slug) and entry.ref:
-                return SessionRef(**entry.ref)  # type: ignore[arg-type]
-        raise ConfigurationError(
-            "No session of this name is in the journal.",
-            where=self.journal.folder,
-            found=name,
-            remedy="name a session id or a kernel slug from validation_output/sessions/",
-        )
+        return SessionRef(**self.journal.submitted(name).ref)  # type: ignore[arg-type]
 
     def _retrieve_and_analyze_logs(self, fetched: FetchReport, section: str) -> SessionSummary | None:
         """Return the summary that the session left, or None; a log line alone never counts as success."""
@@ -416,22 +385,11 @@ class ValidationKaggleManager:
             require(outcome, newest.path, _fresh_command(options))
             warnings = tuple(str(item) for item in outcome.warnings)
         self.say(f"Backend {self.backend.name} ({self.backend_reason}); workspace {self.workspace}")
-        self._announce(plan, newest, config)
+        for line in describe_plan(plan, origin_of(newest), config.training.algorithm):
+            self.say(line)
         self.say("Dry run: nothing was written or started")
-        done = newest.steps if newest else 0
-        return SectionRun(
-            success=True,
-            status="planned",
-            backend=self.backend.name,
-            scenario=config.scenario,
-            steps_before=done,
-            steps_after=done,
-            target_steps=plan.target_steps,
-            resumed_from=newest.path.name if newest else None,
-            training_dir=str(store.root),
-            warnings=warnings,
-            sessions=0,
-        )
+        name = newest.path.name if newest else None
+        return planned(plan, self.backend.name, newest.steps if newest else 0, name, str(store.root), warnings)
 
 
 def newest_steps(store: CheckpointStore) -> int:

@@ -82,3 +82,13 @@ def broken_off(config: SectionConfig, options: RunOptions, done: int, last: Jour
     limited = session_limit(config, options) is not None
     cut = last.status not in _ENDED and last.steps_before <= done < last.stop_at
     return last.stop_at if limited and cut else None
+
+
+def describe_plan(plan: SessionPlan, origin: Origin, algorithm: str) -> list[str]:
+    """Return what a person is told before a session starts."""
+    start = f"resumes from {origin.name}" if origin.name else "starts at step 0"
+    lines = [f"Session {plan.session_id}: {algorithm} on {plan.scenario}, {start}"]
+    if origin.steps >= plan.target_steps:
+        met = f"Target of {plan.target_steps:,} steps is met ({origin.steps:,} done): this session only evaluates"
+        return [*lines, met]
+    return [*lines, f"Steps {origin.steps:,} -> {plan.stop_at:,} of {plan.target_steps:,}"]
