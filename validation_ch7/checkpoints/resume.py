@@ -20,6 +20,7 @@ import numpy as np
 import torch as th
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.save_util import recursive_getattr
@@ -102,17 +103,20 @@ def restore_model(model: BaseAlgorithm, archive: Archive, chunks: Path) -> Train
         if archive.manifest.replay is None:
             state.lost.append("replay buffer (not in the checkpoint)")
         else:
-            _restore_replay(model, archive, chunks, state)
+            restore_replay(model.replay_buffer, model.n_envs, archive, chunks, state)
     return state
 
 
-def _restore_replay(model: OffPolicyAlgorithm, archive: Archive, chunks: Path, state: TrainingState) -> None:
-    buffer, replay = model.replay_buffer, archive.manifest.replay
-    assert buffer is not None and replay is not None
-    if (replay.capacity, state.n_envs) != (buffer.buffer_size, model.n_envs):
-        found = (
-            f"{replay.capacity} rows of {state.n_envs} in the checkpoint, {buffer.buffer_size} of {model.n_envs} now"
-        )
+def restore_replay(buffer: ReplayBuffer, n_envs: int, archive: Archive, chunks: Path, state: TrainingState) -> None:
+    """Fill ``buffer`` from the chunks; where it does not fit, that is added to ``state.lost``.
+
+    Raises:
+        CheckpointCorruptError: a chunk is missing or altered.
+    """
+    replay = archive.manifest.replay
+    assert replay is not None
+    if (replay.capacity, state.n_envs) != (buffer.buffer_size, n_envs):
+        found = f"{replay.capacity} rows of {state.n_envs} in the checkpoint, {buffer.buffer_size} of {n_envs} now"
         state.lost.append(f"replay buffer ({found})")
         return
     load_rows(chunks, replay, buffer)

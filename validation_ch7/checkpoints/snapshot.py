@@ -22,6 +22,7 @@ from stable_baselines3.common.distributions import StateDependentNoiseDistributi
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.save_util import recursive_getattr
 
+from validation_ch7.checkpoints.blueprint import take_blueprint
 from validation_ch7.checkpoints.generators import take_generators
 from validation_ch7.checkpoints.graph import Node, immaterial, stateful
 from validation_ch7.checkpoints.graph_capture import Capture
@@ -79,6 +80,7 @@ def take_snapshot(
         "generators": generators,
         "replay_tail": None,
         "replay_extra": None,
+        "blueprint": take_blueprint(model),
     }
     replay = None
     if recorder is not None and isinstance(model, OffPolicyAlgorithm) and model.replay_buffer is not None:
