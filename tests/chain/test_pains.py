@@ -57,6 +57,7 @@ def test_pain_1_every_output_is_listed_with_a_digest_that_reads_back(place):
 
 
 def test_pain_3_restore_writes_where_the_next_session_reads(place):
+    place.edit("save_freq: 128", "save_freq: 256")
     place.run(quick=True)
     place.run(quick=True)
     scratch = place.root / "sessions" / place.backend.submitted[1].session_id / "scratch"

@@ -100,9 +100,11 @@ class Restore:
         return self._remember(node, self._copy(node))
 
     def _put_view(self, node: Node, current: Any, path: str) -> Any:
-        block = self._blocks.setdefault(node["v"], self._copy(node))
+        block, dtype = self._blocks.setdefault(node["v"], self._copy(node)), np.dtype(node["dtype"])
+        if dtype.hasobject:  # bytes of a file must never be taken for pointers
+            raise RestoreError(f"{path}: an array of Python objects")
         layout = {"offset": node["offset"], "strides": tuple(node["strides"])}
-        view: NDArray[Any] = np.ndarray(tuple(node["shape"]), np.dtype(node["dtype"]), block.data, **layout)
+        view: NDArray[Any] = np.ndarray(tuple(node["shape"]), dtype, block.data, **layout)
         view.flags.writeable = bool(node["write"])
         return self._remember(node, view)
 
