@@ -36,7 +36,15 @@ from validation_ch7.errors import (
 )
 from validation_ch7.files import storage_errors
 from validation_ch7.journal import Journal, JournalEntry, Phase
-from validation_ch7.planning import Origin, RunOptions, broken_off, describe_plan, fresh_command, plan_session
+from validation_ch7.planning import (
+    Origin,
+    RunOptions,
+    broken_off,
+    describe_plan,
+    first_entry,
+    fresh_command,
+    plan_session,
+)
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest, SessionStatus
 from validation_ch7.remote.bundle import build_bundle
 from validation_ch7.remote.choice import choose_backend
@@ -182,10 +190,8 @@ class ValidationKaggleManager:
         if backup is not None and logs.is_dir():
             with storage_errors(logs):
                 logs.rename(backup.path / "logs")
-        if backup is None:
-            self.say(f"{TAG} --fresh: there was nothing to archive; starting at step 0")
-        else:
-            self.say(f"{TAG} --fresh: {len(backup.files)} file(s) archived in {backup.path}; starting at step 0")
+        kept = f"{len(backup.files)} file(s) archived in {backup.path}" if backup else "there was nothing to archive"
+        self.say(f"{TAG} --fresh: {kept}; starting at step 0")
 
     def _session(
         self, config: SectionConfig, options: RunOptions, store: CheckpointStore, stop: StopRequest
@@ -198,20 +204,7 @@ class ValidationKaggleManager:
         plan = plan_session(config, options, origin, last, session_id, self.backend.name == "local")
         if broken_off(config, options, origin.steps, last) is not None:
             self.say(f"The session before did not reach its end at step {plan.stop_at:,}; this one goes on to there")
-        entry = self.journal.record(
-            JournalEntry(
-                session_id=session_id,
-                section=config.section,
-                scenario=config.scenario,
-                backend=self.backend.name,
-                created=self.journal.now(),
-                steps_before=parent.steps if parent else 0,
-                stop_at=plan.stop_at,
-                target_steps=plan.target_steps,
-                parent=plan.parent,
-                quick=options.quick,
-            )
-        )
+        self.journal.record(first_entry(plan, origin, self.backend.name, self.journal.now()))
         for line in describe_plan(plan, origin, config.training.algorithm):
             self.say(line)
         try:
@@ -406,6 +399,4 @@ class ValidationKaggleManager:
 
 def origin_of(parent: StoredCheckpoint | None) -> Origin:
     """Return a checkpoint as the planner sees it."""
-    if parent is None:
-        return Origin()
-    return Origin(parent.steps, parent.manifest.digest if parent.manifest else None, parent.path.name)
+    return Origin(parent.steps, parent.digest, parent.path.name) if parent else Origin()

@@ -43,6 +43,11 @@ class StoredCheckpoint:
     manifest: Manifest | None
     fault: str | None = None
 
+    @property
+    def digest(self) -> str | None:
+        """Its identity; None where there is no manifest."""
+        return self.manifest.digest if self.manifest else None
+
 
 class CheckpointStore:
     """A folder of checkpoints under one prefix.
