@@ -102,7 +102,10 @@ class Restore:
     def _put_view(self, node: Node, current: Any, path: str) -> Any:
         block = self._blocks.setdefault(node["v"], self._copy(node))
         layout = {"offset": node["offset"], "strides": tuple(node["strides"])}
-        view: NDArray[Any] = np.ndarray(tuple(node["shape"]), np.dtype(node["dtype"]), block.data, **layout)
+        dtype = np.dtype(node["dtype"])
+        if dtype.hasobject:
+            raise RestoreError(f"{path}: an array of objects")  # its bytes would be taken for addresses
+        view: NDArray[Any] = np.ndarray(tuple(node["shape"]), dtype, block.data, **layout)
         view.flags.writeable = bool(node["write"])
         return self._remember(node, view)
 
