@@ -45,7 +45,8 @@ class TrainingConfig(Document):
     """Target of the whole chain, cumulative [environment steps]."""
     n_envs: Positive = 1
     normalize: NormalizeConfig | None = None
-    policy_kwargs: dict[str, Any] = Field(default_factory=dict)
+    policy_kwargs: dict[str, Any] | str = Field(default_factory=dict)
+    """A mapping, or Zoo's text: ``dict(net_arch=[64, 64], activation_fn=nn.Tanh)``."""
     noise_type: Literal["normal", "ornstein-uhlenbeck"] | None = None
     noise_std: NonNegative = 0.1
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
@@ -114,6 +115,13 @@ class SectionConfig(Document):
         """Return the configuration as data that JSON can hold; :meth:`from_plain` reads it back."""
         return self.model_dump(mode="json")
 
+    def environment_facts(self) -> dict[str, str]:
+        """Return what the compatibility report compares of the environment, one text for each key."""
+        facts = _flat(self.environment.model_dump(mode="json"))
+        if self.training.normalize is not None:
+            facts |= _flat({"normalize": self.training.normalize.model_dump(mode="json")})
+        return facts
+
     @classmethod
     def from_plain(cls, data: Mapping[str, Any], where: object) -> Self:
         """Return the configuration that :meth:`plain` gave.
@@ -165,6 +173,13 @@ class Overrides(Document):
     session_timesteps: Positive | None = None
     session_hours: Annotated[float, Field(gt=0)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    facts: dict[str, str] = {}
+    for key, value in data.items():
+        facts |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: str(value)}
+    return facts
 
 
 def section_file(name: str, package: Path | None = None) -> Path:

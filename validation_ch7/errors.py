@@ -20,6 +20,7 @@
     │   ├── QuotaError                   6   the week's hours are used up
     │   └── CapacityError                6   too many sessions at once
     └── InterruptedRunError             75   stopped before the end; run again to go on
+        └── DetachedError              130   Ctrl-C left a remote session, which goes on
 """
 
 from __future__ import annotations
@@ -153,3 +154,9 @@ class InterruptedRunError(ValidationError):
     """The run stopped before its end; running it again goes on."""
 
     exit_code = 75
+
+
+class DetachedError(InterruptedRunError):
+    """Ctrl-C left a remote session, which goes on by itself."""
+
+    exit_code = 130

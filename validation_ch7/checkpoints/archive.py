@@ -57,7 +57,7 @@ def read_archive(path: Path) -> Archive:
         CheckpointForeignError: it is a zip without a manifest.
     """
     data = _read(path)
-    with _open(data, path) as archive:
+    with _open(io.BytesIO(data), path) as archive:
         manifest = _manifest(archive, path)
         _check_names(archive, manifest, path)
         members = {name: _member(archive, name, entry, path) for name, entry in manifest.members.items()}
@@ -73,10 +73,10 @@ def read_manifest(path: Path) -> Manifest:
         CheckpointForeignError: it is a zip without a manifest.
     """
     try:
-        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
+        with path.open("rb") as stream, _open(stream, path) as archive:
             return _manifest(archive, path)
-    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, ValueError) as fault:
-        raise corrupt(path, str(fault)) from None
+    except OSError as fault:
+        raise corrupt(path, fault.strerror or str(fault), "a readable file") from None
 
 
 def corrupt(path: object, found: str, expected: str = "a whole checkpoint") -> CheckpointCorruptError:
@@ -93,17 +93,23 @@ def _read(path: Path) -> bytes:
         raise corrupt(path, fault.strerror or str(fault), "a readable file") from None
 
 
-def _open(data: bytes, path: Path) -> zipfile.ZipFile:
+def _open(stream: BinaryIO, path: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(io.BytesIO(data))
+        archive = zipfile.ZipFile(stream)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as fault:
-        raise corrupt(path, f"{len(data)} bytes: {fault}") from None
+        raise corrupt(path, f"{path.stat().st_size} bytes: {fault}") from None
+    if min((info.header_offset for info in archive.infolist()), default=-1) != 0:
+        # A cut file ends in a member that is a zip itself, and that one's directory would be taken for ours.
+        raise corrupt(path, "the file is cut, or something stands before its first member")
+    return archive
 
 
 def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     if MANIFEST_NAME not in archive.namelist():
         if any(name.startswith(_OURS) for name in archive.namelist()):
             raise corrupt(path, f"no member {MANIFEST_NAME}, though this package wrote the file")
+        if "policy.pth" not in archive.namelist():
+            raise corrupt(path, f"neither a manifest nor weights among {len(archive.namelist())} member(s)")
         raise CheckpointForeignError(
             "The zip has no manifest, so it was not written by this package.",
             where=path,

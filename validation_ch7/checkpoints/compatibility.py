@@ -54,7 +54,7 @@ class CompatibilityReport:
     steps: int | None = None
     """Steps of the checkpoint that was compared."""
     reward: float | None = None
-    """Its mean evaluation reward, where it is known."""
+    """Its mean evaluation reward, or that of its last training episodes, where it is known."""
     manifest: bool = True
     """Whether there was a manifest to compare; without one only shapes are compared, at loading."""
 
@@ -132,7 +132,7 @@ def report(
     return CompatibilityReport(
         (*compare(manifest.compatibility, current), *versions),
         steps=manifest.steps,
-        reward=manifest.metrics.get("mean_reward"),
+        reward=manifest.metrics.get("mean_reward", manifest.metrics.get("train_reward")),
     )
 
 

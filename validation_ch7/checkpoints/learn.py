@@ -16,6 +16,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList, Conve
 from validation_ch7.checkpoints.backup import rewind
 from validation_ch7.checkpoints.compatibility import describe_model
 from validation_ch7.checkpoints.loop import Deadline, Limits, SessionCallback, StopSession, grade
+from validation_ch7.checkpoints.resume import restore_loop
 from validation_ch7.checkpoints.retention import Retention
 from validation_ch7.checkpoints.saver import Clock, Lineage, Saver, SaveSettings, software_versions, worst
 from validation_ch7.checkpoints.select import Log, Resumed, check_parent, resume_from, resume_newest
@@ -120,9 +121,10 @@ def learn_resumable(
         ends = [stop_at, before + session_timesteps if session_timesteps is not None else None]
         end = min((item for item in ends if item is not None), default=None)
         if before >= total_timesteps or (end is not None and before >= end):
+            _settle(model, found, callback)
             return _nothing_to_do(found, before, total_timesteps)
         lineage = _lineage(found, session_id or uuid.uuid4().hex[:12])
-        saver = Saver(store, model, settings, lineage, environment, metrics, clock)
+        saver = Saver(store, model, settings, lineage, environment, metrics, clock, log)
         session = SessionCallback(
             as_callback(callback), saver, Limits(end, deadline, should_stop), found.state if found else None, clock
         )
@@ -187,6 +189,16 @@ def _learn(
     finally:
         saver.close()
     return status
+
+
+def _settle(model: BaseAlgorithm, found: Resumed | None, callback: BaseCallback | list[BaseCallback] | None) -> None:
+    # learn() will not run, but whoever evaluates the model needs the statistics of VecNormalize.
+    if found is None or found.state is None or model.env is None:
+        return
+    child = as_callback(callback)
+    child.init_callback(model)
+    model.env.reset()
+    restore_loop(model, found.state, {"user": child})
 
 
 def _nothing_to_do(found: Resumed | None, steps: int, target: int) -> LearnResult:

@@ -20,6 +20,7 @@ import numpy as np
 import torch as th
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.save_util import recursive_getattr
@@ -37,7 +38,6 @@ from validation_ch7.files import sha256_bytes
 
 STATE_NAME = "training_state.json"
 ARRAYS_NAME = "training_state.npz"
-_THIS_RUN = frozenset({"_total_timesteps", "_num_timesteps_at_start"})  # the horizon may have been raised
 _PER_ENVIRONMENT = frozenset(
     {"_last_obs", "_last_episode_starts", "_last_original_obs", "_last_lstm_states", "action_noise"}
 )
@@ -103,17 +103,20 @@ def restore_model(model: BaseAlgorithm, archive: Archive, chunks: Path) -> Train
         if archive.manifest.replay is None:
             state.lost.append("replay buffer (not in the checkpoint)")
         else:
-            _restore_replay(model, archive, chunks, state)
+            restore_replay(model.replay_buffer, model.n_envs, archive, chunks, state)
     return state
 
 
-def _restore_replay(model: OffPolicyAlgorithm, archive: Archive, chunks: Path, state: TrainingState) -> None:
-    buffer, replay = model.replay_buffer, archive.manifest.replay
-    assert buffer is not None and replay is not None
-    if (replay.capacity, state.n_envs) != (buffer.buffer_size, model.n_envs):
-        found = (
-            f"{replay.capacity} rows of {state.n_envs} in the checkpoint, {buffer.buffer_size} of {model.n_envs} now"
-        )
+def restore_replay(buffer: ReplayBuffer, n_envs: int, archive: Archive, chunks: Path, state: TrainingState) -> None:
+    """Fill ``buffer`` from the chunks; where it does not fit, that is added to ``state.lost``.
+
+    Raises:
+        CheckpointCorruptError: a chunk is missing or altered.
+    """
+    replay = archive.manifest.replay
+    assert replay is not None
+    if (replay.capacity, state.n_envs) != (buffer.buffer_size, n_envs):
+        found = f"{replay.capacity} rows of {state.n_envs} in the checkpoint, {buffer.buffer_size} of {n_envs} now"
         state.lost.append(f"replay buffer ({found})")
         return
     load_rows(chunks, replay, buffer)
@@ -198,6 +201,7 @@ def restore_loop(model: BaseAlgorithm, state: TrainingState, callbacks: Mapping[
         if not state.state.get("env_complete"):
             raise RestoreError("env: its state was not captured completely, so it starts anew")
         restore.put(state.state.get("env"), model.env, "env")
+        restore.put(state.state.get("action_space"), model.action_space, "action_space")
     except RestoreError as fault:
         state.lost.append(str(fault))
         _start_afresh(model, state)
@@ -230,7 +234,7 @@ def _restore_statistics(env: Any, node: Node, state: TrainingState) -> None:
 
 def _restore_attributes(model: BaseAlgorithm, state: TrainingState, restore: Restore, skip: frozenset[str]) -> None:
     for name, node in state.state["model"].items():
-        if name in skip or name in _THIS_RUN:
+        if name in skip:
             continue
         try:
             setattr(model, name, restore.put(node, getattr(model, name, None), f"model.{name}"))

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
+
+from validation_ch7.config import CheckpointConfig
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,11 @@ class Retention:
             raise ValueError(
                 f"max_keep must be at least 2, so that a broken newest one has a predecessor: {self.max_keep}"
             )
+
+    @classmethod
+    def of(cls, config: CheckpointConfig) -> Self:
+        """Return what the configuration asks for."""
+        return cls(config.max_keep, keep_every=config.keep_every, max_bytes=config.max_bytes)
 
     def decide(self, entries: Iterable[Entry], resumed_from: str | None = None) -> list[Decision]:
         """Return one decision for each entry, newest first."""

@@ -20,7 +20,6 @@ from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.errors import (
     CheckpointCorruptError,
     CheckpointForeignError,
-    CheckpointIncompatibleError,
     CheckpointNotFoundError,
 )
 
@@ -78,12 +77,10 @@ def resume_newest(
             log(f"{TAG}   ✗ rejected {path.name}: {reason}")
             rejected.append(Rejected(path, reason))
             continue
-        for item in rejected:
-            target = store.quarantine(item.path, item.reason)
-            log(f"{TAG}   quarantined {item.path.name} -> {target}")
+        quarantine_all(store, rejected, log)
         return Resumed(found.path, found.steps, found.manifest, found.state, found.compatibility, tuple(rejected))
     if rejected:
-        raise _none_usable(store, rejected)
+        raise none_usable(store, rejected)
     log(f"{TAG} No checkpoint of '{store.prefix}' in {store.folder}: starting at step 0")
     return None
 
@@ -143,7 +140,15 @@ def _resume_foreign(
     return Resumed(path, steps, None, None, CompatibilityReport((), steps=steps, manifest=False))
 
 
-def _none_usable(store: CheckpointStore, rejected: list[Rejected]) -> CheckpointNotFoundError:
+def quarantine_all(store: CheckpointStore, rejected: list[Rejected], log: Log) -> None:
+    """Move rejected candidates aside, now that an older one is known to be usable."""
+    for item in rejected:
+        target = store.quarantine(item.path, item.reason)
+        log(f"{TAG}   quarantined {item.path.name} -> {target}")
+
+
+def none_usable(store: CheckpointStore, rejected: list[Rejected]) -> CheckpointNotFoundError:
+    """Return the error for a store in which every checkpoint was rejected."""
     lines = [f"{item.path.name}: {item.reason}" for item in rejected]
     return CheckpointNotFoundError(
         "There are checkpoints, but none can be used; training does not start at zero by itself.",
@@ -171,6 +176,3 @@ def check_parent(resumed: Resumed | None, expected: str | None, where: object) -
             found=f"digest {found[:12]}…" if found else "none",
             remedy="run the same command again: it sends the checkpoint anew",
         )
-
-
-__all__ = ["CheckpointIncompatibleError", "Rejected", "Resumed", "check_parent", "resume_from", "resume_newest"]

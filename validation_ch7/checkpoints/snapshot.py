@@ -22,6 +22,7 @@ from stable_baselines3.common.distributions import StateDependentNoiseDistributi
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.save_util import recursive_getattr
 
+from validation_ch7.checkpoints.blueprint import take_blueprint
 from validation_ch7.checkpoints.generators import take_generators
 from validation_ch7.checkpoints.graph import Node, immaterial, stateful
 from validation_ch7.checkpoints.graph_capture import Capture
@@ -34,7 +35,9 @@ _NOT_STATE = frozenset(
     | {"rollout_buffer", "replay_buffer", "rollout_buffer_class", "replay_buffer_class", "exploration_schedule"}
     | {"clip_range", "clip_range_vf", "start_time", "n_envs", "tensorboard_log"}
     | {"batch_norm_stats", "batch_norm_stats_target", "_stats_window_size", "target_entropy", "verbose"}
+    | {"_total_timesteps", "_num_timesteps_at_start"}  # of this run: the horizon may be raised
 )
+
 _CALLBACK_NOT_STATE = frozenset({"model", "locals", "globals", "parent", "verbose", "logger"})
 
 
@@ -71,11 +74,13 @@ def take_snapshot(
         "boundary": boundary,
         "model": take_model(model, capture),
         "env": capture.take(model.env, "env"),
+        "action_space": capture.take(model.action_space, "action_space"),  # warm-up and epsilon-greedy draw from it
         "env_complete": not any(path.startswith("env") for path in capture.lost),
         "sde": capture.take(sde_matrices(model), "sde"),
         "generators": generators,
         "replay_tail": None,
         "replay_extra": None,
+        "blueprint": take_blueprint(model),
     }
     replay = None
     if recorder is not None and isinstance(model, OffPolicyAlgorithm) and model.replay_buffer is not None:

@@ -1,0 +1,67 @@
+"""Which backend: by name, or ``auto`` by what this machine has credentials for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+from validation_ch7.errors import BackendError, ConfigurationError, CredentialsError
+from validation_ch7.remote.backend import Backend
+from validation_ch7.remote.credentials import REMEDY, find_credentials
+from validation_ch7.remote.local import LocalBackend
+
+BACKENDS = ("auto", "local", "kaggle", "ray")
+
+
+def choose_backend(name: str, workspace: Path, environ: Mapping[str, str]) -> tuple[Backend, str]:
+    """Return the backend of this name and one sentence on why it is this one.
+
+    Neither the Kaggle client nor the network is touched here.
+
+    Raises:
+        ConfigurationError: there is no backend of this name.
+        CredentialsError: Kaggle was asked for and no credentials are there.
+        BackendError: Ray was asked for and is not installed.
+    """
+    if name not in BACKENDS:
+        raise ConfigurationError(
+            "There is no such backend.",
+            where="--backend",
+            expected=", ".join(BACKENDS),
+            found=repr(name),
+            remedy="choose one of them",
+        )
+    place = find_credentials(environ)
+    if name == "ray":
+        raise _no_ray()
+    if name == "kaggle" and place is None:
+        raise CredentialsError(
+            "No Kaggle credentials were found.",
+            where="KAGGLE_API_TOKEN, ~/.kaggle/access_token, KAGGLE_USERNAME and KAGGLE_KEY, kaggle.json, OAuth",
+            remedy=REMEDY,
+        )
+    if name == "local":
+        return LocalBackend(workspace, environ=environ), "local: asked for"
+    if place is None:
+        return LocalBackend(workspace, environ=environ), "local: no Kaggle credentials were found"
+    return _kaggle(workspace, environ), f"kaggle: credentials found in {place.where}"
+
+
+def _kaggle(workspace: Path, environ: Mapping[str, str]) -> Backend:
+    if importlib.util.find_spec("validation_ch7.remote.kaggle") is None:
+        raise BackendError(
+            "This version cannot use Kaggle yet.", where="--backend kaggle", remedy="run with --backend local"
+        )
+    adapter = importlib.import_module("validation_ch7.remote.kaggle")
+    backend: Backend = adapter.KaggleBackend(workspace, environ=environ)
+    return backend
+
+
+def _no_ray() -> BackendError:
+    if importlib.util.find_spec("ray") is None:
+        found, remedy = "the package ray is not installed", 'run: python -m pip install "validation-ch7[ray]"'
+    else:
+        found, remedy = "ray is installed, but this version has no adapter for it", "run with --backend local"
+    return BackendError("Ray cannot be used.", where="--backend ray", found=found, remedy=remedy)

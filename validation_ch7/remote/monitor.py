@@ -1,0 +1,145 @@
+"""Watching a session: when to ask next, what an answer means, and how long to believe in it.
+
+The decisions are pure; :func:`watch` is the loop that acts on them. It only looks: leaving it, by Ctrl-C or
+by a fault, never touches the session.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from validation_ch7.errors import BackendError
+from validation_ch7.remote.backend import Backend, SessionRef, SessionState, SessionStatus
+
+MAX_UNKNOWN = 12
+"""Unusable answers in a row that are borne with."""
+OVERTIME_S = 900.0
+"""Time beyond its limit that a running session is believed in [s]."""
+QUEUE_NOTICE_S = 600.0
+"""Time in the queue after which each further such time is worth a notice [s]."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How the time between two questions grows."""
+
+    first_s: float
+    factor: float
+    longest_s: float
+    jitter: float = 0.2
+    """Part by which a delay is made shorter or longer at random."""
+
+
+LOCAL_PACE = Pace(first_s=0.1, factor=1.3, longest_s=1.0)
+REMOTE_PACE = Pace(first_s=3.0, factor=1.4, longest_s=75.0)
+
+
+def pace_of(backend: str) -> Pace:
+    """Return the pace for a backend: a local process may be asked often, a service may not."""
+    return LOCAL_PACE if backend == "local" else REMOTE_PACE
+
+
+def next_delay(attempt: int, rng: random.Random, pace: Pace = REMOTE_PACE) -> float:
+    """Return how long to wait after question number ``attempt``, counted from 0 [s].
+
+    >>> round(next_delay(0, random.Random(0), Pace(2.0, 1.5, 60.0, jitter=0.0)), 6)
+    2.0
+    >>> round(next_delay(99, random.Random(0), Pace(2.0, 1.5, 60.0, jitter=0.0)), 6)
+    60.0
+    """
+    grown = pace.first_s * pace.factor ** min(attempt, 64)
+    return min(grown, pace.longest_s) * (1.0 + pace.jitter * (2.0 * rng.random() - 1.0))
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What has been seen so far of one session; times by the clock of the watch [s]."""
+
+    began: float
+    running_since: float | None = None
+    unknown: int = 0
+    notices: int = 0
+
+    def after(self, status: SessionStatus, now: float) -> Watch:
+        """Return what is known after one more answer."""
+        unknown = self.unknown + 1 if status.state is SessionState.UNKNOWN else 0
+        running = status.state is SessionState.RUNNING
+        since = now if running and self.running_since is None else self.running_since
+        notices = int((now - self.began) // QUEUE_NOTICE_S) if status.state is SessionState.QUEUED else self.notices
+        return Watch(self.began, since, unknown, notices)
+
+    def fault(self, status: SessionStatus, now: float, limit_s: float) -> str | None:
+        """Return why the backend is not to be believed any longer, or None."""
+        if self.unknown > MAX_UNKNOWN:
+            return f"{self.unknown} unusable answers in a row, the last one: {status.message or 'empty'}"
+        if self.running_since is not None and now - self.running_since > limit_s + OVERTIME_S:
+            return f"it still counts as {status.state} {now - self.running_since:.0f} s after it began to run"
+        return None
+
+
+def watch(
+    backend: Backend,
+    ref: SessionRef,
+    *,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    on_log: Callable[[str], None],
+    on_status: Callable[[SessionStatus], None],
+    limit_s: float,
+    rng: random.Random | None = None,
+    pace: Pace | None = None,
+) -> SessionStatus:
+    """Follow the session to its end and return its last status.
+
+    Args:
+        backend: where the session runs.
+        ref: the session.
+        clock: any clock that only goes forward [s].
+        sleep: waits so long [s].
+        on_log: receives every log line once.
+        on_status: receives every change of state or message, and a notice on long queueing.
+        limit_s: wall time that the session was given [s].
+        rng: source of the jitter.
+        pace: how often to ask; default: what suits the backend.
+
+    Raises:
+        BackendError: the backend gave too many unusable answers, or calls the session running long after its
+            limit. The session is untouched; the same call attaches to it again.
+    """
+    rng = rng or random.Random()
+    pace = pace or pace_of(ref.backend)
+    seen, attempt, state, last = 0, 0, Watch(clock()), None
+    while True:
+        status = backend.status(ref)
+        before, state = state, state.after(status, clock())
+        if status != last or state.notices > before.notices:
+            attempt = 0 if last is None or status.state is not last.state else attempt
+            on_status(_with_notice(status, state, clock()))
+            last = status
+        for line in backend.logs(ref, seen):
+            seen += 1
+            on_log(line)
+        if status.state.terminal:
+            return status
+        if fault := state.fault(status, clock(), limit_s):
+            raise _lost(ref, fault)
+        sleep(next_delay(attempt, rng, pace))
+        attempt += 1
+
+
+def _with_notice(status: SessionStatus, state: Watch, now: float) -> SessionStatus:
+    if status.state is not SessionState.QUEUED or state.notices == 0:
+        return status
+    notice = f"in the queue for {(now - state.began) / 60:.0f} min"
+    return SessionStatus(status.state, f"{notice}; {status.message}" if status.message else notice)
+
+
+def _lost(ref: SessionRef, fault: str) -> BackendError:
+    return BackendError(
+        "The session cannot be followed any longer; it has not been touched.",
+        where=ref.kernel_slug,
+        found=fault,
+        remedy="run the same command again later: it attaches to this session",
+    )
