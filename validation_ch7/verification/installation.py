@@ -64,7 +64,7 @@ def check_configuration(files: Sequence[Path] | None = None) -> Iterator[Finding
 
 
 def _check_algorithms(path: Path, document: SectionFile, scenario: str) -> Iterator[Finding]:
-    from validation_kaggle_manager import current_facts  # late: the other checks must not wait for torch
+    from validation_ch7.training.facts import current_facts  # late: the other checks must not wait for torch
 
     good = []
     for algorithm in document.algorithms:
