@@ -26,10 +26,17 @@ from validation_ch7.checkpoints.planning import bundle_files, plan_parent
 from validation_ch7.checkpoints.store import StoredCheckpoint
 from validation_ch7.config import Overrides, SectionConfig, load_section, section_file
 from validation_ch7.console import Console
-from validation_ch7.errors import ConfigurationError, DetachedError, SessionFailedError, ValidationError
+from validation_ch7.errors import (
+    ConfigurationError,
+    DetachedError,
+    InterruptedRunError,
+    RefusedError,
+    SessionFailedError,
+    ValidationError,
+)
 from validation_ch7.files import storage_errors
 from validation_ch7.journal import Journal, JournalEntry, Phase
-from validation_ch7.planning import Origin, RunOptions, broken_off, describe_plan, plan_session
+from validation_ch7.planning import Origin, RunOptions, broken_off, describe_plan, fresh_command, plan_session
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest, SessionStatus
 from validation_ch7.remote.bundle import build_bundle
 from validation_ch7.remote.choice import choose_backend
@@ -120,10 +127,8 @@ class ValidationKaggleManager:
             seed=seed,
         )
         path = Path(config) if config else section_file(section)
-        options = RunOptions(quick, overrides, max_sessions, fresh, trust_foreign, path)
+        options = RunOptions(quick, max_sessions, fresh, trust_foreign)
         resolved = load_section(path, overrides)
-        if not resolved.trains:
-            self.say(f"{TAG} Section {resolved.section} does not train: nothing to restore, step skipped")
         store = self.store(resolved)
         if dry_run:
             return self._dry_run(resolved, options, store)
@@ -142,8 +147,12 @@ class ValidationKaggleManager:
         runs = self._finish_earlier(config, options, store, stop)
         if options.fresh and not runs:
             self._archive(config, store)
-        while len(runs) < options.max_sessions and (not runs or goes_on(runs, newest_steps(store))):
+        while (
+            len(runs) < options.max_sessions and not stop() and (not runs or goes_on(runs, store.newest_steps() or 0))
+        ):
             runs.append(self._session(config, options, store, stop))
+        if not runs:
+            raise InterruptedRunError("Stopped before a session was started.", remedy="run the same command again")
         return joined(runs)
 
     def _finish_earlier(
@@ -182,7 +191,7 @@ class ValidationKaggleManager:
         self, config: SectionConfig, options: RunOptions, store: CheckpointStore, stop: StopRequest
     ) -> SectionRun:
         """Plan, bundle, push, and follow one session."""
-        parent = plan_parent(store, current_facts(config), self.say, _fresh_command(options))
+        parent = plan_parent(store, current_facts(config), self.say, fresh_command(options))
         session_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(self._clock()))}-{uuid.uuid4().hex[:6]}"
         last = self.journal.latest(config.section, config.scenario)
         origin = origin_of(parent)
@@ -208,7 +217,10 @@ class ValidationKaggleManager:
         try:
             ref = self._push(config, plan, store, parent)
         except ValidationError as fault:
-            self.journal.advance(session_id, Phase.FAILED, "not started", error=fault.what)
+            known = self.journal.get(session_id)
+            sent = known is not None and known.phase is Phase.SUBMITTING and not isinstance(fault, RefusedError)
+            if not sent:  # else the answer may be lost and the session running: the next run asks for it
+                self.journal.advance(session_id, Phase.FAILED, "not started", error=fault.what)
             raise
         entry = self.journal.advance(session_id, Phase.SUBMITTED, ref=asdict(ref), kernel_slug=ref.kernel_slug)
         return self._follow(config, store, self.backend, entry, ref, stop)
@@ -382,7 +394,7 @@ class ValidationKaggleManager:
         warnings: tuple[str, ...] = ()
         if newest is not None and newest.manifest is not None:
             outcome = report(newest.manifest, current_facts(config))
-            require(outcome, newest.path, _fresh_command(options))
+            require(outcome, newest.path, fresh_command(options))
             warnings = tuple(str(item) for item in outcome.warnings)
         self.say(f"Backend {self.backend.name} ({self.backend_reason}); workspace {self.workspace}")
         for line in describe_plan(plan, origin_of(newest), config.training.algorithm):
@@ -392,18 +404,8 @@ class ValidationKaggleManager:
         return planned(plan, self.backend.name, newest.steps if newest else 0, name, str(store.root), warnings)
 
 
-def newest_steps(store: CheckpointStore) -> int:
-    """Return the steps of the newest checkpoint; 0 where there is none."""
-    return next((entry.steps for entry in store.entries()), 0)
-
-
 def origin_of(parent: StoredCheckpoint | None) -> Origin:
     """Return a checkpoint as the planner sees it."""
     if parent is None:
         return Origin()
     return Origin(parent.steps, parent.manifest.digest if parent.manifest else None, parent.path.name)
-
-
-def _fresh_command(options: RunOptions) -> str:
-    quick = " --quick" if options.quick else ""
-    return f"python validation_ch7/scripts/run_kaggle_validation_section_7_6.py{quick} --fresh"

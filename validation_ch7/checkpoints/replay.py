@@ -71,6 +71,8 @@ def row_arrays(buffer: ReplayBuffer) -> Rows:
 def extra_attributes(buffer: ReplayBuffer) -> dict[str, Any]:
     """Return what else a special buffer (hindsight, third-party) keeps, by name."""
     skip = _CONFIGURATION.union(_ROW_FIELDS)
+    if not getattr(buffer, "copy_info_dict", True):
+        skip |= {"infos"}  # hindsight keeps the infos only if its reward needs them
     return {name: value for name, value in vars(buffer).items() if name not in skip}
 
 

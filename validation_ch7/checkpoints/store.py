@@ -92,6 +92,10 @@ class CheckpointStore:
                     found[path] = steps
         return sorted(found, key=lambda path: found[path], reverse=True)
 
+    def newest_steps(self) -> int | None:
+        """Return the steps of the newest checkpoint, or None where there is none."""
+        return next((naming.checkpoint_steps(path.name, self.prefix) for path in self.paths()), None)
+
     def path(self, steps: int) -> Path:
         """Return where the checkpoint at ``steps`` lies, or would lie."""
         return self.folder / naming.checkpoint_name(self.prefix, steps)
