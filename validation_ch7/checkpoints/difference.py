@@ -91,8 +91,8 @@ def _compatibility(a: Compatibility, b: Compatibility) -> tuple[Difference, ...]
     if bool(a.environment) == bool(b.environment):
         return compare(a, b)
     # One side recorded nothing: one line says so, instead of one for each fact of the other.
-    texts = [f"{len(side.environment)} recorded" if side.environment else "none recorded" for side in (a, b)]
-    missing = Difference("Environment facts", Verdict.WARNING, *texts, remedy="they cannot be compared")
+    old, new = (f"{len(side.environment)} recorded" if side.environment else "none recorded" for side in (a, b))
+    missing = Difference("Environment facts", Verdict.WARNING, old, new, "they cannot be compared")
     return (*compare(a, b.model_copy(update={"environment": a.environment})), missing)
 
 

@@ -14,6 +14,7 @@ from validation_ch7.errors import CheckpointNotFoundError, ConfigurationError
 WAYS = "a number of steps, latest, best, a file name, a path, or the first 4 or more digits of a digest"
 _DIGEST = re.compile(r"[0-9a-f]{4,64}")
 _SHOWN = 8
+_LONG = 100
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,22 @@ def _by_name(store: CheckpointStore, name: str) -> Path | None:
         return None
     folders = (store.folder, store.best_path.parent, store.folder / naming.QUARANTINE)
     candidates = [folder / item for folder in folders for item in (name, f"{name}.zip")]
-    return next((path for path in candidates if path.suffix == ".zip" and path.is_file()), None)
+    return next((path for path in candidates if path.suffix == ".zip" and _is_file(path)), None)
 
 
 def _by_path(name: str) -> Path | None:
     try:
         path = Path(name).expanduser()
-        return path if path.is_file() else None
-    except (OSError, ValueError, RuntimeError):  # a NUL, a name too long, an unknown home
+    except RuntimeError:  # the home of an unknown user
         return None
+    return path if _is_file(path) else None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        return False
 
 
 def _by_digest(store: CheckpointStore, entries: Sequence[StoredCheckpoint], name: str) -> Path | None:
@@ -103,6 +111,6 @@ def _unknown(store: CheckpointStore, entries: Sequence[StoredCheckpoint], name: 
         "There is no such checkpoint.",
         where=store.folder,
         expected=WAYS + present,
-        found=repr(name),
+        found=repr(name if len(name) <= _LONG else name[:_LONG] + "…"),
         remedy="list what is there: python -m validation_ch7 checkpoints list",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from validation_ch7.checkpoints.backup import Backup, back_up, list_backups, restore_backup
-from validation_ch7.checkpoints.inventory import Standing, require_usable, take_inventory
+from validation_ch7.checkpoints.inventory import Kind, Standing, require_usable, take_inventory
 from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.cli.outcome import print_json
 from validation_ch7.cli.screen import Column, Screen, size_text
@@ -52,7 +52,8 @@ def put_back(selection: Selection, name: str) -> int:
     known = next((item for item in backups if item.path.name == wanted), None)
     damaged: list[str] = []
     if known is not None:
-        items = take_inventory(CheckpointStore(known.path, store.prefix))
+        held = CheckpointStore(known.path, store.prefix)
+        items = [item for item in take_inventory(held) if item.kind is Kind.CHECKPOINT]
         require_usable(items, known.path)
         damaged = [f"{item.path.name}: {item.reason}" for item in items if item.standing is Standing.DAMAGED]
     with store.exclusive(f"restoring {wanted}"):

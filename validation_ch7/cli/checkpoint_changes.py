@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,9 @@ def prune_checkpoints(selection: Selection, limits: Mapping[str, int | None], *,
 
 def _retention(selection: Selection, limits: Mapping[str, int | None]) -> Retention:
     config = selection.config()
-    configured: dict[str, Any] = {}
-    if config is not None:
-        kept = config.checkpoints
-        configured = {"max_keep": kept.max_keep, "keep_every": kept.keep_every, "max_bytes": kept.max_bytes}
+    configured = Retention() if config is None else Retention.of(config.checkpoints)
     try:
-        return Retention(**{**configured, **{name: value for name, value in limits.items() if value is not None}})
+        return replace(configured, **{name: value for name, value in limits.items() if value is not None})
     except ValueError as fault:
         raise ConfigurationError(
             "The rules cannot be applied.", where="--max-keep", found=str(fault), remedy="give 2 or more"

@@ -77,6 +77,7 @@ def read_standing(
     if entries and entries[0].target_steps:
         target = entries[0].target_steps
     unfinished = tuple(entry for entry in entries if not entry.phase.over)
+    flags = [*flags, *_algorithm_flags(newest, config)]
     more, reason = next_step(steps, target, unfinished, config.training.n_timesteps)
     return ChainStanding(
         section=config.section,
@@ -113,6 +114,11 @@ def next_step(
     if steps >= target:
         return ("--timesteps", str(2 * target)), "the target is met; this raises it and goes on"
     return wanted, f"goes on from step {steps:,}" if steps else "starts training at step 0"
+
+
+def _algorithm_flags(newest: StoredCheckpoint | None, config: SectionConfig) -> list[str]:
+    trained = newest.manifest.compatibility.algorithm.lower() if newest and newest.manifest else None
+    return ["--algorithm", trained] if trained not in (None, config.training.algorithm) else []
 
 
 def quoted(words: Sequence[str]) -> str:
