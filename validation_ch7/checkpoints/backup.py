@@ -88,11 +88,9 @@ def _contents(store: CheckpointStore) -> dict[str, Path]:
 
 def _free(folder: Path, stamp: str, reason: str) -> Path:
     slug = re.sub(r"[^a-z0-9]+", "-", reason.lower()).strip("-") or "backup"
-    target, number = folder / f"{stamp}-{slug}", 1
-    while target.exists():
-        number += 1
-        target = folder / f"{stamp}-{number}-{slug}"
-    return target
+    # Numbered within one second whatever the reason, so that their order is that in which they were taken.
+    number = 1 + max((_order(path)[1] for path in folder.glob(f"{stamp}-*")), default=0)
+    return folder / (f"{stamp}-{slug}" if number == 1 else f"{stamp}-{number}-{slug}")
 
 
 def list_backups(store: CheckpointStore) -> list[Backup]:
@@ -143,7 +141,7 @@ def restore_backup(store: CheckpointStore, name: str) -> Backup:
             remedy="list them with: python -m validation_ch7 checkpoints backup --list",
         )
     backup = known[name]
-    back_up(store, "before-restore", keep=MAX_BACKUPS + 1)
+    back_up(store, "before-restore", keep=len(known) + 1)  # none may go while one of them is put back
     files = sorted(path for path in backup.path.rglob("*") if path.is_file())
     restored = set()
     for source in sorted(files, key=lambda path: naming.chunk_digest(path.name) is None):
@@ -156,6 +154,7 @@ def restore_backup(store: CheckpointStore, name: str) -> Backup:
             link_or_copy(source, target)
         restored.add(target)
     _remove(store, keep=restored)  # last: there is a checkpoint to resume from at every instant
+    rotate_backups(store, MAX_BACKUPS)
     return backup
 
 
