@@ -142,7 +142,8 @@ def restore_backup(store: CheckpointStore, name: str) -> Backup:
         )
     backup = known[name]
     back_up(store, "before-restore", keep=len(known) + 1)  # none may go while one of them is put back
-    files = sorted(path for path in backup.path.rglob("*") if path.is_file())
+    logs = backup.path / "logs"  # of a chain that --fresh ended; they stay with the backup
+    files = sorted(path for path in backup.path.rglob("*") if path.is_file() and logs not in path.parents)
     restored = set()
     for source in sorted(files, key=lambda path: naming.chunk_digest(path.name) is None):
         target = store.root / source.relative_to(backup.path)
