@@ -14,11 +14,13 @@
     │   ├── CheckpointCorruptError       5   bytes do not match their digests, or are no checkpoint
     │   ├── CheckpointIncompatibleError  5   intact, but made by another model
     │   ├── CheckpointNotFoundError      5   a checkpoint that was named or expected is not there
+    │   ├── CheckpointForeignError       5   a zip without our manifest, where ours was needed
     │   └── CheckpointUntrustedError     5   readable only by running code from the file
     ├── RefusedError                     6   the backend said no, for now
     │   ├── QuotaError                   6   the week's hours are used up
     │   └── CapacityError                6   too many sessions at once
     └── InterruptedRunError             75   stopped before the end; run again to go on
+        └── DetachedError              130   Ctrl-C left a remote session, which goes on
 """
 
 from __future__ import annotations
@@ -126,6 +128,10 @@ class CheckpointNotFoundError(CheckpointError):
     """A checkpoint that was named or expected is not there."""
 
 
+class CheckpointForeignError(CheckpointError):
+    """A zip without our manifest: perhaps one that plain Stable-Baselines3 wrote."""
+
+
 class CheckpointUntrustedError(CheckpointError):
     """The file can be read only by running code that it carries."""
 
@@ -150,3 +156,9 @@ class InterruptedRunError(ValidationError):
     """The run stopped before its end; running it again goes on."""
 
     exit_code = 75
+
+
+class DetachedError(InterruptedRunError):
+    """Ctrl-C left a remote session, which goes on by itself."""
+
+    exit_code = 130

@@ -22,6 +22,7 @@ SUMMARY_NAME = "session_summary.json"
 OUTPUT_MANIFEST_NAME = "output_manifest.json"
 LOG_NAME = "session.log"
 MODELS_FOLDER = "data/models"
+LOGS_FOLDER = "data/logs"
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Steps = Annotated[int, Field(ge=0)]
@@ -72,6 +73,8 @@ class SessionPlan(Document):
     """Part of the limit that is kept free for saving and uploading [s]."""
     code_sha256: Digest | None = None
     """Digest of the code that the session must run."""
+    trust_foreign: bool = False
+    """Whether pickles beside a foreign checkpoint may be read."""
 
 
 class SessionSummary(Document):
@@ -115,6 +118,25 @@ class OutputManifest(Document):
     session_id: str
     files: dict[str, OutputFile]
     """POSIX paths relative to the folder of the manifest."""
+
+
+def training_tree(base: Path, scenario: str, default_scenario: str) -> Path:
+    """Return the folder of a scenario's checkpoints below ``base``, a section's folder.
+
+    >>> training_tree(Path("s"), "city", "city").as_posix(), training_tree(Path("s"), "ring", "city").as_posix()
+    ('s/data/models', 's/data/models/ring')
+    """
+    models = base / MODELS_FOLDER
+    return models if scenario == default_scenario else models / scenario
+
+
+def logs_tree(base: Path, scenario: str) -> Path:
+    """Return the folder of a scenario's logs below ``base``; each session has its own folder in it.
+
+    >>> logs_tree(Path("s"), "city").as_posix()
+    's/data/logs/city'
+    """
+    return base / LOGS_FOLDER / scenario
 
 
 def list_outputs(folder: Path, session_id: str) -> OutputManifest:

@@ -1,1 +1,1 @@
-"""To be filled."""
+"""Commands: parsing, text and exit codes; no decisions."""

@@ -1,0 +1,201 @@
+"""The chain: train, stop, restore, resume; quick and full; compatible and not."""
+
+import json
+
+import pytest
+
+from validation_ch7.checkpoints.archive import read_archive
+from validation_ch7.checkpoints.backup import list_backups
+from validation_ch7.checkpoints.resume import state_digest
+from validation_ch7.errors import (
+    CheckpointIncompatibleError,
+    CheckpointNotFoundError,
+    ConfigurationError,
+    StorageError,
+    WorkspaceLockedError,
+)
+from validation_ch7.session import read_summary
+
+
+def newest_state(place):
+    return state_digest(read_archive(place.store.paths()[0]))
+
+
+def tree(place):
+    return {path.name: path.read_bytes() for path in place.store.paths()}
+
+
+def test_second_quick_run_starts_where_the_first_stopped(place):
+    first, second = place.run(quick=True), place.run(quick=True)
+    assert (first.steps_before, first.steps_after) == (0, 256)
+    assert (second.steps_before, second.steps_after) == (256, 512)
+    assert second.resumed_from == "traffic_light_control_checkpoint_256_steps.zip"
+    assert "[CHECKPOINT] ✅ Successfully restored 4 file(s)" in place.said
+
+
+def test_quick_then_full_ends_where_one_full_run_ends(place, tmp_path):
+    place.run(quick=True)
+    place.run()
+    whole = type(place)(tmp_path / "whole")
+    whole.run()
+    assert newest_state(place) == newest_state(whole)
+
+
+def test_a_session_limit_cuts_the_chain_without_changing_its_end(place, tmp_path):
+    run = place.run(session_timesteps=192, max_sessions=20)
+    whole = type(place)(tmp_path / "whole")
+    whole.run()
+    assert (run.sessions, run.steps_after) == (6, 1024)
+    assert newest_state(place) == newest_state(whole)
+
+
+def test_dqn_cut_into_sessions_ends_where_one_session_ends(place, tmp_path):
+    place.run(algorithm="dqn", session_timesteps=150, max_sessions=9)
+    whole = type(place)(tmp_path / "whole")
+    whole.run(algorithm="dqn")
+    assert newest_state(place) == newest_state(whole)
+
+
+def test_met_target_evaluates_only_and_succeeds(place):
+    place.run(timesteps=256)
+    run = place.run(timesteps=256)
+    assert (run.status, run.exit_code, run.steps_after) == ("already_complete", 0, 256)
+    assert run.mean_reward is not None
+    assert "is met" in place.said
+
+
+def test_pain_10_and_11_raised_target_trains_the_difference_only(place):
+    place.run(timesteps=256)
+    run = place.run(timesteps=512)
+    assert (run.steps_before, run.steps_after, run.target_steps) == (256, 512, 512)
+
+
+def test_pain_12_changed_network_is_refused_with_both_values_and_nothing_is_lost(place):
+    place.run(quick=True)
+    before = tree(place)
+    place.edit("[8, 8]", "[16, 16]")
+    with pytest.raises(CheckpointIncompatibleError, match=r"checkpoint=\[8, 8\], current=\[16, 16\]"):
+        place.run(quick=True)
+    assert tree(place) == before
+    assert "[CHECKPOINT] ⚠️  INCOMPATIBILITY DETECTED:" in place.lines
+    assert "[CHECKPOINT]   - Architecture: checkpoint=[8, 8], current=[16, 16]" in place.lines
+    assert "256 steps, reward" in place.said
+
+
+def test_fresh_archives_the_incompatible_and_starts_at_zero(place):
+    place.run(quick=True)
+    place.edit("[8, 8]", "[16, 16]")
+    run = place.run(quick=True, fresh=True)
+    assert (run.steps_before, run.steps_after) == (0, 256)
+    fresh = [backup for backup in list_backups(place.store) if backup.reason == "fresh"]
+    assert "checkpoints/traffic_light_control_checkpoint_256_steps.zip" in fresh[0].files
+
+
+def test_pain_13_changed_hyper_parameter_is_a_warning_and_resumes(place):
+    place.run(quick=True)
+    place.edit("lin_1e-3", "lin_2e-3")
+    run = place.run(quick=True)
+    assert run.steps_before == 256
+    assert any(text.startswith("learning_rate") for text in run.warnings)
+
+
+def test_truncated_newest_is_quarantined_and_the_previous_used(place):
+    place.run(quick=True)
+    newest = place.store.paths()[0]
+    newest.write_bytes(newest.read_bytes()[:-100])
+    run = place.run(quick=True)
+    assert run.resumed_from == "traffic_light_control_checkpoint_128_steps.zip"
+    assert f"rejected {newest.name}" in place.said
+    assert (place.store.folder / "quarantine" / newest.name).exists()
+
+
+def test_pain_9_only_corrupt_checkpoints_are_an_error_not_a_start_at_zero(place):
+    place.run(quick=True)
+    for path in place.store.paths():
+        path.write_bytes(path.read_bytes()[:1000])
+    for _ in range(2):
+        with pytest.raises(CheckpointNotFoundError, match="none can be used"):
+            place.run(quick=True)
+    assert len(place.backend.submitted) == 1
+
+
+def test_pain_2_a_failed_session_is_restored_all_the_same(place):
+    place.run(quick=True)
+    place.backend.fail_with = "the machine died"
+    run = place.run(quick=True)
+    assert (run.success, run.exit_code, run.steps_after) == (False, 4, 256)
+    assert place.said.count("CHECKPOINT RESTORATION") == 2
+
+
+def test_pain_17_without_output_manifest_there_is_no_success(place):
+    place.run(quick=True)
+    folder = place.root / "sessions" / place.backend.submitted[0].session_id / "working" / "section_7_6_rl_performance"
+    (folder / "output_manifest.json").unlink()
+    entry = place.manager().journal.entries()[0]
+    run = place.manager()
+    fetched = run.download_results(entry.session_id)
+    assert not fetched.complete
+    assert read_summary(folder) is not None
+
+
+def test_the_same_failure_twice_ends_a_chain(place):
+    place.backend.fail_with = "the machine died"
+    run = place.run(max_sessions=9)
+    assert (run.sessions, run.success) == (2, False)
+
+
+def test_pain_19_quick_travels_in_the_plan(place):
+    place.run(quick=True)
+    plan = json.loads(
+        (place.root / "sessions" / place.backend.submitted[0].session_id / "scratch" / "session_plan.json").read_text()
+    )
+    assert (plan["quick"], plan["stop_at"], plan["target_steps"]) == (True, 256, 1024)
+
+
+def test_scenarios_have_trees_of_their_own(place):
+    place.run(quick=True)
+    run = place.run(quick=True, scenario="other_road")
+    assert (run.steps_before, run.steps_after) == (0, 256)
+    assert run.training_dir.endswith("other_road")
+    assert len(place.store.paths()) == 2
+
+
+def test_dry_run_changes_and_starts_nothing(place):
+    place.run(quick=True)
+    before = sorted(path.as_posix() for path in place.root.rglob("*"))
+    run = place.run(quick=True, dry_run=True)
+    assert (run.status, run.steps_before, len(place.backend.submitted)) == ("planned", 256, 1)
+    assert sorted(path.as_posix() for path in place.root.rglob("*")) == before
+
+
+def test_second_manager_is_told_who_holds_the_tree(place):
+    with place.store.exclusive("training of somebody else"), pytest.raises(WorkspaceLockedError, match="works on this"):
+        place.run(quick=True)
+
+
+def test_workspace_that_is_a_file_is_one_clear_error(place, tmp_path):
+    place.root = tmp_path / "a file"
+    place.root.write_text("not a folder")
+    with pytest.raises(StorageError, match="refused"):
+        place.run(quick=True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"scenario": "moon"}, "no such scenario"),
+        ({"algorithm": "magic"}, "no such algorithm"),
+        ({"max_sessions": 0}, "At least one session"),
+    ],
+)
+def test_unknown_names_are_refused_before_anything_is_written(place, flags, message):
+    with pytest.raises(ConfigurationError, match=message):
+        place.run(**flags)
+    assert not place.store.root.exists()
+
+
+def test_a_section_that_does_not_train_says_that_nothing_is_restored(place):
+    place.edit("default_scenario: traffic", "trains: false\ndefault_scenario: traffic")
+    place.run(quick=True)
+    assert "does not train: nothing to restore" in place.said
+    assert not place.store.paths()

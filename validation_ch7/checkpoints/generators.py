@@ -1,0 +1,53 @@
+"""The process-wide random generators: Python's, numpy's and torch's, as plain data."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch as th
+from numpy.typing import NDArray
+
+from validation_ch7.checkpoints.graph import Node, generator_node, generator_state
+
+_WORDS = 625
+
+
+def take_generators() -> tuple[Node, dict[str, NDArray[Any]]]:
+    """Return the state of every global generator, as JSON values and arrays."""
+    version, words, gauss = random.getstate()
+    cuda = th.cuda.get_rng_state_all() if th.cuda.is_available() else []
+    legacy = np.random.get_state(legacy=False)
+    numpy_state = {**legacy, "state": {**legacy["state"], "key": None}}
+    arrays: dict[str, NDArray[Any]] = {
+        "rng_python": np.array(words, dtype=np.uint64),
+        "rng_numpy": legacy["state"]["key"].copy(),
+        "rng_torch": th.get_rng_state().numpy().copy(),
+    }
+    arrays |= {f"rng_cuda_{index}": state.numpy().copy() for index, state in enumerate(cuda)}
+    return {"python": [version, gauss], "numpy": generator_node(numpy_state), "cuda": len(cuda)}, arrays
+
+
+def put_generators(node: Node, arrays: dict[str, NDArray[Any]]) -> list[str]:
+    """Put the state of every global generator back and return what could not be put back.
+
+    Raises:
+        KeyError, TypeError, ValueError: the data is no such state.
+    """
+    version, gauss = node["python"]
+    if len(arrays["rng_python"]) != _WORDS:
+        raise ValueError("the state of Python's generator has the wrong length")
+    random.setstate((version, tuple(int(word) for word in arrays["rng_python"]), gauss))
+    state = generator_state(node["numpy"])
+    state["state"]["key"] = arrays["rng_numpy"]
+    np.random.set_state(state)
+    th.set_rng_state(th.from_numpy(arrays["rng_torch"].copy()))
+    return _put_cuda(node["cuda"], arrays)
+
+
+def _put_cuda(saved: int, arrays: dict[str, NDArray[Any]]) -> list[str]:
+    present = th.cuda.device_count() if th.cuda.is_available() else 0
+    for index in range(min(saved, present)):
+        th.cuda.set_rng_state(th.from_numpy(arrays[f"rng_cuda_{index}"].copy()), index)
+    return [] if saved == present else [f"generators of {saved} CUDA device(s); {present} here"]

@@ -1,0 +1,74 @@
+"""Names of checkpoint files: ``<prefix>_checkpoint_<steps>_steps.zip``, ordered by steps and nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from validation_ch7.errors import ConfigurationError
+
+CHECKPOINTS = "checkpoints"
+REPLAY = "replay"
+QUARANTINE = "quarantine"
+BEST = "best_model"
+BEST_NAME = "best_model.zip"
+BACKUPS = "backups"
+METADATA_NAME = "training_metadata.json"
+CHUNK_SUFFIX = ".npz"
+
+_PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = re.compile(r"(?P<prefix>[A-Za-z0-9][A-Za-z0-9._-]{0,99})_checkpoint_(?P<steps>0|[1-9][0-9]{0,17})_steps\.zip")
+_CHUNK = re.compile(r"(?P<digest>[0-9a-f]{64})\.npz")
+
+
+def valid_prefix(prefix: str) -> str:
+    """Return ``prefix`` if files can be named after it.
+
+    Raises:
+        ConfigurationError: it is empty, too long, or holds signs that a file name should not hold.
+    """
+    if not _PREFIX.fullmatch(prefix):
+        raise ConfigurationError(
+            "This prefix cannot name checkpoint files.",
+            where="prefix",
+            expected="letters, digits, '.', '_' and '-', at most 100 of them",
+            found=repr(prefix),
+            remedy="choose a name such as 'my_task'",
+        )
+    return prefix
+
+
+def checkpoint_name(prefix: str, steps: int) -> str:
+    """Return the file name of a checkpoint.
+
+    >>> checkpoint_name("traffic_light_control", 50_000)
+    'traffic_light_control_checkpoint_50000_steps.zip'
+    """
+    return f"{prefix}_checkpoint_{steps}_steps.zip"
+
+
+def checkpoint_steps(name: str, prefix: str) -> int | None:
+    """Return the steps that ``name`` stands for, or None if it is no checkpoint of this prefix.
+
+    >>> checkpoint_steps("a_checkpoint_9_steps.zip", "a"), checkpoint_steps("ab_checkpoint_9_steps.zip", "a")
+    (9, None)
+    """
+    match = _NAME.fullmatch(name)
+    return int(match["steps"]) if match and match["prefix"] == prefix else None
+
+
+def checkpoint_prefix(name: str) -> str | None:
+    """Return the prefix of a checkpoint's name, or None if it is no such name."""
+    match = _NAME.fullmatch(name)
+    return match["prefix"] if match else None
+
+
+def chunk_digest(name: str) -> str | None:
+    """Return the digest that a chunk's name states, or None if it is no chunk."""
+    match = _CHUNK.fullmatch(name)
+    return match["digest"] if match else None
+
+
+def chunk_path(folder: Path, digest: str) -> Path:
+    """Return where the chunk with this digest lies in a folder of chunks."""
+    return folder / f"{digest}{CHUNK_SUFFIX}"

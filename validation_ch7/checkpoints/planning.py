@@ -1,0 +1,76 @@
+"""The checkpoint that the next session starts from, chosen without building a second model or training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from validation_ch7.checkpoints import naming
+from validation_ch7.checkpoints.admission import show_incompatibility
+from validation_ch7.checkpoints.compatibility import report, require
+from validation_ch7.checkpoints.manifest import Compatibility
+from validation_ch7.checkpoints.select import Rejected, none_usable, quarantine_all
+from validation_ch7.checkpoints.store import CheckpointStore, StoredCheckpoint
+from validation_ch7.errors import CheckpointCorruptError, CheckpointForeignError
+from validation_ch7.planning import Origin
+
+Log = Callable[[str], None]
+TAG = "[CHECKPOINT]"
+
+
+def plan_parent(
+    store: CheckpointStore, current: Compatibility, log: Log, fresh_command: str = ""
+) -> StoredCheckpoint | None:
+    """Return the newest checkpoint that verifies and fits, or None where there is none at all.
+
+    Corrupt ones are quarantined once an older one has been found; every candidate is logged.
+
+    Raises:
+        CheckpointIncompatibleError: the newest intact one belongs to another model.
+        CheckpointNotFoundError: there are checkpoints, and none can be used.
+    """
+    rejected: list[Rejected] = []
+    for path in store.paths():
+        steps = naming.checkpoint_steps(path.name, store.prefix) or 0
+        try:
+            manifest = store.verify(path)
+        except CheckpointForeignError:
+            log(f"{TAG}   ✓ accepted {path.name}: no manifest, so weights only")
+            quarantine_all(store, rejected, log)
+            return StoredCheckpoint(path, steps, None)
+        except CheckpointCorruptError as fault:
+            reason = str(fault.found or fault.what)
+            log(f"{TAG}   ✗ rejected {path.name}: {reason}")
+            rejected.append(Rejected(path, reason))
+            continue
+        outcome = report(manifest, current)
+        if not outcome.compatible:
+            show_incompatibility(outcome, log, fresh_command)
+        require(outcome, path, fresh_command)
+        log(f"{TAG}   ✓ accepted {path.name}: verified, {manifest.exactness}, {manifest.steps} steps")
+        for item in outcome.warnings:
+            log(f"{TAG}   note: {item}; {item.remedy}")
+        quarantine_all(store, rejected, log)
+        return StoredCheckpoint(path, manifest.steps, manifest)
+    if rejected:
+        raise none_usable(store, rejected)
+    return None
+
+
+def bundle_files(store: CheckpointStore, parent: StoredCheckpoint | None) -> dict[str, Path]:
+    """Return what a session needs of the store, by its name in the bundle: one checkpoint, its chunks, the best."""
+    if parent is None:
+        return {}
+    root = naming.CHECKPOINTS
+    files = {f"{root}/{naming.CHECKPOINTS}/{parent.path.name}": parent.path}
+    for digest in sorted(parent.manifest.chunk_digests) if parent.manifest else ():
+        path = naming.chunk_path(store.chunks, digest)
+        files[f"{root}/{naming.CHECKPOINTS}/{naming.REPLAY}/{path.name}"] = path
+    if store.best_path.is_file():
+        files[f"{root}/{naming.BEST}/{naming.BEST_NAME}"] = store.best_path
+    return files
+
+
+def origin_of(parent: StoredCheckpoint | None) -> Origin:
+    """Return a checkpoint as the planner of sessions sees it."""
+    return Origin(parent.steps, parent.digest, parent.path.name) if parent else Origin()

@@ -1,0 +1,270 @@
+"""The replay buffer as immutable chunks of consecutive transitions.
+
+Rows are numbered from the first one ever added, so row ``i`` stands at index ``i % capacity`` of the
+buffer, and a buffer that holds ``n`` rows after ``added`` holds rows ``added - n`` to ``added - 1``. A save
+writes only the rows since the last save; a chunk stays as long as one of its rows is alive.
+
+``optimize_memory_usage`` keeps the newest next-observation in the row that is to be written next; this one
+row is state, not history, and travels as the ``tail``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import ReplayBuffer
+
+from validation_ch7.checkpoints.arrays import pack_arrays, unpack_arrays
+from validation_ch7.checkpoints.manifest import Chunk, Replay
+from validation_ch7.checkpoints.naming import chunk_path
+from validation_ch7.errors import CheckpointCorruptError
+from validation_ch7.files import commit_bytes, sha256_bytes, sha256_file, storage_errors
+
+Rows = dict[str, NDArray[Any]]
+
+_ROW_FIELDS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+_CONFIGURATION = frozenset(
+    {"buffer_size", "observation_space", "action_space", "obs_shape", "action_dim", "pos", "full", "device", "n_envs"}
+    | {"optimize_memory_usage", "handle_timeout_termination", "n_steps", "gamma", "env", "n_sampled_goal"}
+    | {"goal_selection_strategy", "her_ratio", "copy_info_dict", "desired_goal_strategy"}
+)
+_CHUNK_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class PendingChunk:
+    """Rows that are copied but not yet on the disk."""
+
+    start: int
+    stop: int
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class ReplaySnapshot:
+    """The replay buffer at one moment: chunks already on the disk, and rows still to be written."""
+
+    capacity: int
+    added: int
+    kept: tuple[Chunk, ...]
+    pending: tuple[PendingChunk, ...]
+
+
+def row_arrays(buffer: ReplayBuffer) -> Rows:
+    """Return the arrays that hold one transition a row, by name; views, not copies."""
+    found: Rows = {}
+    for field in _ROW_FIELDS:
+        value = getattr(buffer, field, None)
+        if isinstance(value, dict):
+            found |= {f"{field}.{key}": array for key, array in value.items()}
+        elif isinstance(value, np.ndarray):
+            found[field] = value
+    return found
+
+
+def extra_attributes(buffer: ReplayBuffer) -> dict[str, Any]:
+    """Return what else a special buffer (hindsight, third-party) keeps, by name."""
+    skip = _CONFIGURATION.union(_ROW_FIELDS)
+    if not getattr(buffer, "copy_info_dict", True):
+        skip |= {"infos"}  # hindsight keeps the infos only if its reward needs them
+    return {name: value for name, value in vars(buffer).items() if name not in skip}
+
+
+def tail_rows(buffer: ReplayBuffer) -> Rows:
+    """Return the row that is state and not history; empty unless memory usage is optimised."""
+    if not buffer.optimize_memory_usage:
+        return {}
+    names = [name for name in row_arrays(buffer) if name.split(".")[0] == "observations"]
+    return {name: row_arrays(buffer)[name][buffer.pos].copy() for name in names}
+
+
+class ReplayRecorder:
+    """Knows which rows of a buffer are on the disk already.
+
+    Args:
+        replay: what the checkpoint that this run resumed from says, or None at the start.
+        steps: environment steps at that moment.
+    """
+
+    def __init__(self, replay: Replay | None = None, steps: int = 0) -> None:
+        self._added = replay.added if replay else 0
+        self._chunks = replay.chunks if replay else ()
+        self._steps = steps
+
+    def take(self, buffer: ReplayBuffer, steps: int) -> ReplaySnapshot:
+        """Copy the rows that are new at ``steps`` environment steps."""
+        capacity = buffer.buffer_size
+        fresh = self._fresh_rows(buffer, steps)
+        if fresh is None:
+            added = buffer.pos + (capacity if buffer.full else 0)
+            kept: tuple[Chunk, ...] = ()
+            first = added - buffer.size()
+        else:
+            added = self._added + fresh
+            kept = tuple(chunk for chunk in self._chunks if chunk.stop > added - capacity)
+            first = self._added
+        return ReplaySnapshot(capacity, added, kept, _copy_rows(row_arrays(buffer), capacity, first, added))
+
+    def confirm(self, replay: Replay, steps: int) -> None:
+        """Take note that ``replay`` is durable."""
+        self._added, self._chunks, self._steps = replay.added, replay.chunks, steps
+
+    def _fresh_rows(self, buffer: ReplayBuffer, steps: int) -> int | None:
+        fresh = (steps - self._steps) // buffer.n_envs
+        explained = (self._added + fresh) % buffer.buffer_size == buffer.pos
+        size = min(self._added + fresh, buffer.buffer_size)
+        return fresh if 0 <= fresh < buffer.buffer_size and explained and size == buffer.size() else None
+
+
+def _copy_rows(arrays: Rows, capacity: int, first: int, stop: int) -> tuple[PendingChunk, ...]:
+    row_bytes = max(1, sum(array[0].nbytes for array in arrays.values()))
+    length = max(1, _CHUNK_BYTES // row_bytes)
+    chunks = []
+    for start in range(first, stop, length):
+        end = min(start + length, stop)
+        rows = {name: _rows(array, capacity, start, end) for name, array in arrays.items()}
+        chunks.append(PendingChunk(start, end, rows))
+    return tuple(chunks)
+
+
+def _rows(array: NDArray[Any], capacity: int, start: int, stop: int) -> NDArray[Any]:
+    begin, end = start % capacity, (stop - 1) % capacity + 1
+    if begin < end:
+        return array[begin:end].copy()
+    return np.concatenate([array[begin:], array[:end]])
+
+
+def write_chunks(folder: Path, snapshot: ReplaySnapshot) -> Replay:
+    """Make the pending rows durable and return the buffer's description."""
+    written = tuple(_write_chunk(folder, pending) for pending in snapshot.pending)
+    return Replay(capacity=snapshot.capacity, added=snapshot.added, chunks=snapshot.kept + written)
+
+
+def _write_chunk(folder: Path, pending: PendingChunk) -> Chunk:
+    data = pack_arrays(pending.rows)
+    digest = sha256_bytes(data)
+    path = chunk_path(folder, digest)
+    if not _holds(path, digest):
+        commit_bytes(path, data)
+    return Chunk(sha256=digest, bytes=len(data), start=pending.start, stop=pending.stop)
+
+
+def _holds(path: Path, digest: str) -> bool:
+    # A run that goes back to an earlier checkpoint meets the chunks of the damaged one again.
+    with storage_errors(path):
+        return path.is_file() and sha256_file(path) == digest
+
+
+def read_chunk(folder: Path, chunk: Chunk) -> bytes:
+    """Return the bytes of a chunk, verified.
+
+    Raises:
+        CheckpointCorruptError: it is missing, has another size, or its content differs from its name.
+    """
+    path = chunk_path(folder, chunk.sha256)
+    try:
+        size = path.stat().st_size
+        data = path.read_bytes() if size == chunk.bytes else b""
+    except OSError as fault:
+        raise _corrupt_chunk(path, fault.strerror or str(fault)) from None
+    if size != chunk.bytes:
+        raise _corrupt_chunk(path, f"{size} bytes instead of {chunk.bytes}")
+    if sha256_bytes(data) != chunk.sha256:
+        raise _corrupt_chunk(path, "content differs from its name")
+    return data
+
+
+def _corrupt_chunk(path: Path, found: str) -> CheckpointCorruptError:
+    return CheckpointCorruptError(
+        "A replay chunk failed its verification.",
+        where=path,
+        expected="the bytes that its name states",
+        found=found,
+        remedy="the previous checkpoint is used where there is one",
+    )
+
+
+def verify_chunks(folder: Path, replay: Replay) -> None:
+    """Check every chunk of a replay buffer, and that no row is missing.
+
+    Raises:
+        CheckpointCorruptError: a chunk is missing or altered, or rows are missing.
+    """
+    check_coverage(folder, replay)
+    _each_chunk(folder, replay, lambda _chunk, _data: None)
+
+
+def check_coverage(folder: Path, replay: Replay) -> None:
+    """Check that the chunks hold every row that is alive, without gaps.
+
+    Raises:
+        CheckpointCorruptError: rows are missing.
+    """
+    row = max(0, replay.added - replay.capacity)
+    for chunk in replay.chunks:
+        if chunk.start > row or chunk.stop <= chunk.start:
+            break
+        row = max(row, chunk.stop)
+    if row != replay.added:
+        raise CheckpointCorruptError(
+            "A replay buffer is incomplete.",
+            where=folder,
+            expected=f"rows up to {replay.added}",
+            found=f"rows up to {row}",
+            remedy="the previous checkpoint is used where there is one",
+        )
+
+
+def load_rows(folder: Path, replay: Replay, buffer: ReplayBuffer) -> None:
+    """Fill ``buffer`` from the chunks; each chunk is read once and verified while it is loaded.
+
+    Raises:
+        CheckpointCorruptError: a chunk is missing or altered, or does not fit the buffer.
+    """
+    check_coverage(folder, replay)
+    arrays = row_arrays(buffer)
+    oldest = max(0, replay.added - replay.capacity)
+
+    def place(chunk: Chunk, data: bytes) -> None:
+        rows = unpack_arrays(data, chunk_path(folder, chunk.sha256))
+        _check_fit(arrays, rows, chunk, folder)
+        first = max(chunk.start, oldest)
+        for name, array in arrays.items():
+            _place(array, replay.capacity, first, chunk.stop, rows[name][first - chunk.start :])
+
+    _each_chunk(folder, replay, place)
+    buffer.pos = replay.added % replay.capacity
+    buffer.full = replay.added >= replay.capacity
+
+
+def _each_chunk(folder: Path, replay: Replay, use: Callable[[Chunk, bytes], None]) -> None:
+    # Hashing and copying release the interpreter lock, so two threads keep two cores busy.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for _ in pool.map(lambda chunk: use(chunk, read_chunk(folder, chunk)), replay.chunks):
+            pass
+
+
+def _check_fit(arrays: Rows, rows: Rows, chunk: Chunk, folder: Path) -> None:
+    expected = {name: (chunk.stop - chunk.start, *array.shape[1:], array.dtype.str) for name, array in arrays.items()}
+    found = {name: (*array.shape, array.dtype.str) for name, array in rows.items()}
+    if expected != found:
+        raise CheckpointCorruptError(
+            "A replay chunk does not fit the replay buffer.",
+            where=chunk_path(folder, chunk.sha256),
+            expected=expected,
+            found=found,
+            remedy="the previous checkpoint is used where there is one",
+        )
+
+
+def _place(array: NDArray[Any], capacity: int, start: int, stop: int, rows: NDArray[Any]) -> None:
+    begin = start % capacity
+    head = min(stop - start, capacity - begin)
+    array[begin : begin + head] = rows[:head]
+    array[: stop - start - head] = rows[head:]

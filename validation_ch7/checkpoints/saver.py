@@ -1,0 +1,234 @@
+"""Saving while training goes on: the loop pays for a snapshot, a thread writes it.
+
+One save is in flight at a time, so snapshots never pile up in memory; an error of the thread surfaces in the
+training loop at the next step. The synchronous mode runs the same code in the loop and gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from platform import python_version
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+
+from validation_ch7.checkpoints.archive import describe_members
+from validation_ch7.checkpoints.arrays import pack_arrays
+from validation_ch7.checkpoints.compatibility import describe_model
+from validation_ch7.checkpoints.manifest import Boundary, Manifest, utc_now
+from validation_ch7.checkpoints.replay import ReplayRecorder, write_chunks
+from validation_ch7.checkpoints.resume import state_members
+from validation_ch7.checkpoints.retention import Retention
+from validation_ch7.checkpoints.sb3_members import Sb3Members
+from validation_ch7.checkpoints.snapshot import Snapshot, saved_attributes, take_snapshot
+from validation_ch7.checkpoints.store import CheckpointStore
+from validation_ch7.session import Exactness
+
+Clock = Callable[[], float]
+_LOGGER = logging.getLogger("validation_ch7.checkpoints")
+_GRADES = (Exactness.EXACT, Exactness.STATISTICAL, Exactness.WEIGHTS_ONLY)
+
+
+class Writer:
+    """Runs one job at a time, in a thread or at once."""
+
+    def __init__(self, asynchronous: bool) -> None:
+        self._asynchronous = asynchronous
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Start ``job`` after the one before it has ended.
+
+        Raises:
+            BaseException: whatever the one before it raised.
+        """
+        self.wait()
+        if not self._asynchronous:
+            job()
+            return
+        self._thread = threading.Thread(target=self._run, args=(job,), name="checkpoint-writer")
+        self._thread.start()
+
+    def _run(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:  # noqa: BLE001  handed to the training loop, which raises it
+            self._error = error
+
+    def check(self) -> None:
+        """Raise what the last job raised, if it has ended."""
+        if self._error is not None:
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait for the job in flight and raise what it raised."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+
+@dataclass(frozen=True)
+class SaveSettings:
+    """When to save and what to keep."""
+
+    save_freq: int = 10_000
+    """Environment steps between two saves."""
+    save_interval_s: float = 300.0
+    """Longest wall time between two saves [s]."""
+    retention: Retention = field(default_factory=Retention)
+    asynchronous: bool = True
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where a run comes from."""
+
+    session_id: str
+    parent: Manifest | None = None
+    exactness: Exactness = Exactness.EXACT
+    lost: tuple[str, ...] = ()
+
+
+class Saver:
+    """Decides when a checkpoint is due and commits it.
+
+    Args:
+        store: where checkpoints go; held by the caller for the whole run.
+        model: the model that is trained.
+        settings: when to save and what to keep.
+        lineage: what this run resumed from.
+        environment: facts of the environment that compatibility compares.
+        metrics: gives the latest evaluation results, or nothing.
+        clock: seconds that never go back.
+        log: receives one line for each checkpoint that is durable.
+    """
+
+    def __init__(
+        self,
+        store: CheckpointStore,
+        model: BaseAlgorithm,
+        settings: SaveSettings,
+        lineage: Lineage,
+        environment: Mapping[str, Any] | None = None,
+        metrics: Callable[[], Mapping[str, float]] | None = None,
+        clock: Clock = time.monotonic,
+        log: Callable[[str], None] = _LOGGER.info,
+    ) -> None:
+        self._log = log
+        self._store, self._model, self._settings, self._lineage = store, model, settings, lineage
+        self._inherited, self._lost = lineage.exactness, lineage.lost
+        self._metrics, self._clock = metrics, clock
+        self._compatibility = describe_model(model, environment)
+        self._software = software_versions()
+        self._sb3 = Sb3Members()
+        self._sb3.prepare(saved_attributes(model))
+        self._writer = Writer(settings.asynchronous)
+        parent = lineage.parent
+        self._recorder = ReplayRecorder(
+            parent.replay if parent else None, parent.steps if parent else model.num_timesteps
+        )
+        self._steps, self._time = model.num_timesteps, clock()
+        self._last = parent
+        self.saves = 0
+        self.blocked_s = 0.0
+        self.longest_save_s = 0.0
+
+    @property
+    def last(self) -> Manifest | None:
+        """The newest checkpoint that is durable: the parent at first."""
+        return self._last
+
+    def inherit(self, exactness: Exactness, lost: tuple[str, ...]) -> None:
+        """Lower the grade of all that follows: what a resume could not put back is missing from then on."""
+        self._inherited, self._lost = worst(self._inherited, exactness), (*self._lost, *lost)
+
+    def due(self, steps: int) -> bool:
+        """Whether so many steps, or so much time, went by since the last save."""
+        enough = steps - self._steps >= self._settings.save_freq
+        return enough or (steps > self._steps and self._clock() - self._time >= self._settings.save_interval_s)
+
+    def save(self, boundary: Boundary, callbacks: Mapping[str, BaseCallback]) -> None:
+        """Take a snapshot now and make it durable, at once or in the background.
+
+        Raises:
+            StorageError: this save, or the one before it, was refused by the disk.
+        """
+        begin = self._clock()
+        self._writer.wait()
+        snapshot = take_snapshot(self._model, boundary, self._recorder, callbacks)
+        metrics = self._current_metrics()
+        self._steps, self._time = snapshot.steps, self._clock()
+        self._writer.submit(lambda: self._write(snapshot, metrics, begin))
+        self.saves += 1
+        self.blocked_s += self._clock() - begin
+
+    def _current_metrics(self) -> dict[str, float]:
+        found = dict(self._metrics()) if self._metrics else {}
+        episodes = self._model.ep_info_buffer
+        if episodes:
+            found["train_reward"] = float(np.mean([episode["r"] for episode in episodes]))
+        return {name: value for name, value in found.items() if np.isfinite(value)}
+
+    def _write(self, snapshot: Snapshot, metrics: Mapping[str, float], begin: float) -> None:
+        replay = write_chunks(self._store.chunks, snapshot.replay) if snapshot.replay else None
+        members = self._sb3.members(snapshot) | state_members(snapshot.state, pack_arrays(snapshot.arrays))
+        manifest = Manifest(
+            scenario=self._store.prefix,
+            steps=snapshot.steps,
+            session_id=self._lineage.session_id,
+            parent=self._last.digest if self._last else None,
+            created=utc_now(),
+            boundary=snapshot.boundary,
+            exactness=worst(snapshot.exactness, self._inherited),
+            lost=(*snapshot.lost, *self._lost),
+            compatibility=self._compatibility,
+            software=self._software,
+            metrics=dict(metrics),
+            members=describe_members(members),
+            replay=replay,
+        ).sealed()
+        parent = self._lineage.parent
+        path = self._store.commit(manifest, members, self._settings.retention, parent.digest if parent else None)
+        if replay is not None:
+            self._recorder.confirm(replay, snapshot.steps)
+        self._last = manifest
+        self._log(f"[CHECKPOINT] saved {path.name} ({sum(map(len, members.values())) / 1e6:.1f} MB)")
+        self.longest_save_s = max(self.longest_save_s, self._clock() - begin)
+
+    def check(self) -> None:
+        """Raise the error of the save in flight, if it has failed."""
+        self._writer.check()
+
+    def close(self) -> None:
+        """Wait for the save in flight.
+
+        Raises:
+            StorageError: it was refused by the disk.
+        """
+        self._writer.wait()
+
+
+def worst(*grades: Exactness) -> Exactness:
+    """Return the lowest of some grades.
+
+    >>> worst(Exactness.EXACT, Exactness.WEIGHTS_ONLY, Exactness.STATISTICAL).value
+    'weights-only'
+    """
+    return max(grades, key=_GRADES.index)
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions that a number may depend on."""
+    names = ("stable-baselines3", "torch", "gymnasium", "numpy")
+    return {"python": python_version(), **{name: metadata.version(name) for name in names}}

@@ -1,0 +1,112 @@
+"""The command that trains section 7.6 in sessions: ``run_kaggle_validation_section_7_6.py``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
+from validation_ch7.console import Console
+from validation_ch7.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from validation_ch7.section_run import SectionRun
+
+SECTION = "section_7_6_rl_performance"
+_EPILOG = """
+\b
+Examples:
+  run_kaggle_validation_section_7_6.py --quick                 a short session; again: it goes on
+  run_kaggle_validation_section_7_6.py --max-sessions 20       sessions until the target is reached
+  run_kaggle_validation_section_7_6.py --timesteps 500000      a higher target goes on from what is there
+  run_kaggle_validation_section_7_6.py --fresh --algorithm dqn archive what is there, start anew
+
+\b
+Exit codes: 0 done, or stopped at the limit asked for; 2 usage or configuration; 3 backend, credentials or
+workspace; 4 session failed; 5 checkpoint incompatible or none usable; 6 quota or capacity; 75 interrupted,
+run again; 130 Ctrl-C.
+"""
+
+
+@click.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--quick", is_flag=True, help="A small session with a short evaluation; each one adds its steps.")
+@click.option("--scenario", metavar="NAME", help="What is trained in. Default: from the configuration.")
+@click.option("--algorithm", metavar="NAME", help="How: ppo, a2c, dqn, ... as configured.")
+@click.option("--backend", default="auto", show_default=True, metavar="auto|local|kaggle|ray", help="Where.")
+@click.option("--timesteps", type=int, metavar="TARGET", help="Target of the whole chain, cumulative [steps].")
+@click.option("--session-timesteps", type=int, metavar="N", help="Limit of one session [steps].")
+@click.option("--max-sessions", type=int, default=1, show_default=True, metavar="K", help="Sessions at most.")
+@click.option("--session-hours", type=float, metavar="H", help="Wall time of one session [h].")
+@click.option("--seed", type=int, help="Seed of the whole run.")
+@click.option("--fresh", is_flag=True, help="Archive the checkpoints that are there and start at zero.")
+@click.option("--trust-foreign", is_flag=True, help="Allow reading pickles beside a foreign checkpoint.")
+@click.option("--workspace", type=click.Path(path_type=Path), help="Where data and results live.")
+@click.option("--config", type=click.Path(path_type=Path), help="Another section.yml.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; text goes to stderr.")
+def run_section(as_json: bool, workspace: Path | None, backend: str, **flags: Any) -> None:
+    """Train the agent of section 7.6 in bounded sessions that resume by themselves."""
+    sys.exit(exit_code_of(lambda: _run(as_json, workspace, backend, flags), as_json))
+
+
+def _run(as_json: bool, workspace: Path | None, backend: str, flags: dict[str, Any]) -> int:
+    _check(flags)
+    from validation_kaggle_manager import ValidationKaggleManager  # late: --help must not wait for torch
+
+    console = Console(sys.stderr if as_json else None)
+    manager = ValidationKaggleManager(workspace or default_workspace(), backend, say=console.say)
+    run = manager.run_validation_section(SECTION, **flags)
+    _conclude(run, console)
+    if as_json:
+        print_json(run.as_json())
+    return run.exit_code
+
+
+def _check(flags: dict[str, Any]) -> None:
+    for name in ("timesteps", "session_timesteps", "max_sessions", "session_hours"):
+        value = flags[name]
+        if value is not None and value <= 0:
+            raise ConfigurationError(
+                "A limit must be positive.",
+                where="--" + name.replace("_", "-"),
+                expected="more than 0",
+                found=value,
+                remedy="leave the flag out for the configured value",
+            )
+    if flags["seed"] is not None and not 0 <= flags["seed"] < 2**32:
+        raise ConfigurationError(
+            "The seed is out of range.", where="--seed", expected="0 to 2**32 - 1", found=flags["seed"]
+        )
+
+
+def _conclude(run: SectionRun, console: Console) -> None:
+    if run.status == "planned":
+        return
+    mark = "✅" if run.success else "❌"
+    console.say()
+    steps = f"steps {run.steps_before:,} -> {run.steps_after:,} of {run.target_steps:,}"
+    console.say(f"{mark} {run.status}: {run.scenario}, {steps}")
+    console.say(f"   resumed from: {run.resumed_from or 'nothing, started at step 0'}   exactness: {run.exactness}")
+    if run.mean_reward is not None:
+        console.say(f"   mean reward on held-out demand: {run.mean_reward:.3f}")
+    if run.error:
+        console.say(f"   why: {run.error}")
+    console.say(f"   results: {run.results_dir}")
+    console.say(f"   training tree: {run.training_dir}")
+    console.say()
+    console.say("Next:")
+    for line in _next_commands(run):
+        console.say(f"   {line}")
+
+
+def _next_commands(run: SectionRun) -> list[str]:
+    script = "python validation_ch7/scripts/run_kaggle_validation_section_7_6.py"
+    more = f"{script} --timesteps {2 * run.target_steps}" if run.steps_after >= run.target_steps else script
+    return [
+        f"{script} --quick    # goes on from step {run.steps_after:,}",
+        f"{more}    # trains {'further' if run.steps_after >= run.target_steps else 'to the target'}",
+        "python verify_checkpoint_system.py    # checks everything that is there",
+    ]

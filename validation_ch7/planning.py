@@ -1,0 +1,113 @@
+"""What the next session is told: how far it goes, how long it may take, and what it must resume from.
+
+Pure: the journal's last entry and the newest checkpoint go in, a :class:`SessionPlan` comes out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from validation_ch7.budget import remaining
+from validation_ch7.config import SectionConfig
+from validation_ch7.journal import JournalEntry, Phase
+from validation_ch7.session import SessionPlan
+
+_ENDED = frozenset({"completed", "already_complete"})
+_LOCAL_MARGIN_S = 60.0
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What one call of ``run_validation_section`` was asked for."""
+
+    quick: bool = False
+    max_sessions: int = 1
+    fresh: bool = False
+    trust_foreign: bool = False
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The checkpoint that a session starts from; step 0 without one."""
+
+    steps: int = 0
+    digest: str | None = None
+    name: str | None = None
+
+
+def plan_session(
+    config: SectionConfig, options: RunOptions, origin: Origin, last: JournalEntry | None, session_id: str, local: bool
+) -> SessionPlan:
+    """Return the plan of the next session.
+
+    Args:
+        last: the newest journal entry of this chain.
+        local: whether it runs on this machine, where nothing has to be uploaded after the deadline.
+    """
+    target = config.training.n_timesteps
+    stop_at = broken_off(config, options, origin.steps, last)
+    if stop_at is None:
+        stop_at = origin.steps + remaining(target, origin.steps, session_limit(config, options))
+    limit_s = config.session.hours * 3600
+    return SessionPlan(
+        session_id=session_id,
+        section=config.section,
+        scenario=config.scenario,
+        config=config.plain(),
+        stop_at=min(stop_at, max(target, origin.steps)),
+        target_steps=target,
+        quick=options.quick,
+        parent=origin.digest,
+        limit_s=limit_s,
+        margin_s=min(_LOCAL_MARGIN_S, limit_s / 10) if local else config.session.margin_minutes * 60,
+        trust_foreign=options.trust_foreign,
+    )
+
+
+def session_limit(config: SectionConfig, options: RunOptions) -> int | None:
+    """Return how many steps a session may train, or None where only target and clock end it."""
+    return config.session.quick_timesteps if options.quick else config.session.timesteps
+
+
+def broken_off(config: SectionConfig, options: RunOptions, done: int, last: JournalEntry | None) -> int | None:
+    """Return where the session before should have ended, if it was broken off and this call repeats it.
+
+    So a run that is killed and started again ends where it would have ended, and not one limit further.
+    """
+    if last is None or options.fresh or last.phase is not Phase.CLOSED or last.quick != options.quick:
+        return None
+    limited = session_limit(config, options) is not None
+    cut = last.status not in _ENDED and last.steps_before <= done < last.stop_at
+    return last.stop_at if limited and cut else None
+
+
+def first_entry(plan: SessionPlan, origin: Origin, backend: str, created: str) -> JournalEntry:
+    """Return the journal's first word about a session: what is intended, before anything is done."""
+    return JournalEntry(
+        session_id=plan.session_id,
+        section=plan.section,
+        scenario=plan.scenario,
+        backend=backend,
+        created=created,
+        steps_before=origin.steps,
+        stop_at=plan.stop_at,
+        target_steps=plan.target_steps,
+        parent=plan.parent,
+        quick=plan.quick,
+    )
+
+
+def fresh_command(options: RunOptions) -> str:
+    """Return the command that archives incompatible checkpoints and starts anew."""
+    quick = " --quick" if options.quick else ""
+    return f"python validation_ch7/scripts/run_kaggle_validation_section_7_6.py{quick} --fresh"
+
+
+def describe_plan(plan: SessionPlan, origin: Origin, algorithm: str) -> list[str]:
+    """Return what a person is told before a session starts."""
+    start = f"resumes from {origin.name}" if origin.name else "starts at step 0"
+    lines = [f"Session {plan.session_id}: {algorithm} on {plan.scenario}, {start}"]
+    if origin.steps >= plan.target_steps:
+        met = f"Target of {plan.target_steps:,} steps is met ({origin.steps:,} done): this session only evaluates"
+        return [*lines, met]
+    return [*lines, f"Steps {origin.steps:,} -> {plan.stop_at:,} of {plan.target_steps:,}"]

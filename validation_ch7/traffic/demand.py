@@ -1,0 +1,80 @@
+"""Arrivals at the entries: rates from a profile, Poisson counts from a generator that the caller owns."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from validation_ch7.environment_config import APPROACHES, EnvironmentConfig
+from validation_ch7.traffic.arrays import Floats
+from validation_ch7.traffic.layout import Layout
+
+
+def base_flows(config: EnvironmentConfig, layout: Layout) -> Floats:
+    """Return the demand of each entry before the profile [veh/h], shape (entries,).
+
+    ``saturated`` scales all entries so that the critical ones need ``degree_of_saturation`` of the green that a
+    reference cycle leaves after its lost times (Webster 1958), turning between intersections neglected.
+    """
+    sides = [getattr(config.demand.flow_veh_per_h, APPROACHES[road % 4]) for road in layout.entries]
+    flows = np.array(sides, dtype=np.float64)
+    if config.demand.profile != "saturated":
+        return flows
+    need = sum(phase_ratios(config, layout, flows))
+    lost = int(layout.tables.green.any(axis=1).sum()) * (config.signal.yellow_s + config.signal.all_red_s)
+    green = 1.0 - lost / config.demand.reference_cycle_s
+    return flows * (config.demand.degree_of_saturation * green / need) if need > 0.0 else flows
+
+
+def phase_ratios(config: EnvironmentConfig, layout: Layout, flows: Floats) -> list[float]:
+    """Return for each phase the greatest flow over saturation flow [-] among the entries that it serves.
+
+    Args:
+        config: the configuration.
+        layout: its layout.
+        flows: (entries,) demand [veh/h].
+    """
+    mix = config.traffic
+    pcu = 1.0 - mix.motorbike_share * (1.0 - mix.motorbike.length_m / mix.car.length_m)
+    lanes = layout.tables.widths[layout.entries, 1]
+    ratios = flows * pcu / (lanes * config.network.saturation_flow_pcu_per_h_lane)
+    greatest = [0.0] * 4
+    for road, ratio in zip(layout.entries, ratios, strict=True):
+        greatest[road % 4] = max(greatest[road % 4], float(ratio))
+    return [max((greatest[a] for a in np.flatnonzero(green)), default=0.0) for green in layout.tables.green]
+
+
+def shape(config: EnvironmentConfig) -> Floats:
+    """Return the profile's factor in each decision interval, shape (decisions,).
+
+    ``peak`` rises linearly to ``peak_factor`` at half the horizon and falls again; ``step`` jumps to it for the
+    middle third; the others are level.
+
+    >>> from validation_ch7.environment_config import Demand
+    >>> demand = Demand(profile="step", peak_factor=2.0)
+    >>> shape(EnvironmentConfig(horizon_s=30, demand=demand)).tolist()
+    [1.0, 1.0, 2.0, 2.0, 1.0, 1.0]
+    """
+    middle = (np.arange(config.steps_per_episode) + 0.5) / config.steps_per_episode
+    extra = config.demand.peak_factor - 1.0
+    if config.demand.profile == "peak":
+        return np.asarray(1.0 + extra * (1.0 - np.abs(2.0 * middle - 1.0)))
+    if config.demand.profile == "step":
+        return np.asarray(1.0 + extra * ((middle > 1 / 3) & (middle < 2 / 3)))
+    return np.ones(config.steps_per_episode)
+
+
+def draw_arrivals(config: EnvironmentConfig, flows: Floats, generator: np.random.Generator) -> NDArray[np.uint16]:
+    """Draw the arrivals of one episode by class, shape (decisions, entries, 2) [veh per decision].
+
+    Args:
+        config: the configuration.
+        flows: (entries,) base demand [veh/h].
+        generator: advanced by the draw.
+    """
+    if config.demand.profile != "constant":
+        flows = flows * generator.uniform(1.0 - config.demand.spread, 1.0 + config.demand.spread, len(flows))
+    mean = np.outer(shape(config), flows) * (config.decision_s / 3600.0)
+    share = config.traffic.motorbike_share
+    means = np.stack([mean * share, mean * (1.0 - share)], axis=-1)
+    return np.minimum(generator.poisson(means), np.iinfo(np.uint16).max).astype(np.uint16)

@@ -1,0 +1,118 @@
+"""A batch of independent copies of one network, advanced together by one decision at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from validation_ch7.environment_config import EnvironmentConfig
+from validation_ch7.errors import ConfigurationError
+from validation_ch7.traffic.arrays import MEASURES, Array, Floats, Integers
+from validation_ch7.traffic.kernel import ADVANCE
+from validation_ch7.traffic.layout import build_layout
+
+STATE = ("x", "queue", "signal", "arrivals", "clock", "roads")
+"""The arrays that make up the complete state."""
+
+
+class Simulator:
+    """``size`` environments with the same network and each its own state; see :mod:`.kernel` for the arrays.
+
+    Attributes:
+        layout: the network.
+        x: (size, 4, slots) occupancies [-] and a w [m/s].
+        queue: (size, entries, 2) vehicles waiting outside, by class [veh].
+        signal: (size, intersections, 3) phase, target phase, substeps since the last change.
+        arrivals: (size, decisions, entries, 2) [veh per decision].
+        clock: (size,) decisions since the start of the episode.
+        roads: (size, links, 2, 2) by class: queued and present vehicles [veh] at the last sample.
+        measures: (size, 7, 2) of the last decision; see :data:`~validation_ch7.traffic.arrays.MEASURES`.
+    """
+
+    def __init__(self, config: EnvironmentConfig, size: int) -> None:
+        if size < 1:
+            raise ConfigurationError(
+                "A batch needs at least one environment.",
+                where="number of environments (seeds)",
+                expected="1 or more",
+                found=size,
+                remedy="give one seed per environment",
+            )
+        self.layout = build_layout(config)
+        self._advance = ADVANCE[config.solver.order]
+        tables, entries = self.layout.tables, len(self.layout.entries)
+        self.x: Array = np.zeros((size, 4, self.layout.slots), tables.rate.dtype)
+        self.queue: Floats = np.zeros((size, entries, 2))
+        self.signal: Integers = np.zeros((size, self.layout.intersections, 3), np.int64)
+        self.arrivals: Array = np.zeros((size, config.steps_per_episode, entries, 2), np.uint16)
+        self.clock: Integers = np.zeros(size, np.int64)
+        self.roads: Floats = np.zeros((size, len(tables.links), 2, 2))
+        self.measures: Floats = np.zeros((size, len(MEASURES), 2))
+
+    @property
+    def size(self) -> int:
+        """Number of environments."""
+        return len(self.x)
+
+    def restart(self, row: int, arrivals: Array) -> None:
+        """Empty one environment's roads, put its signals to the start of phase 0 and give it new arrivals."""
+        for array in (self.x, self.queue, self.signal, self.clock, self.roads):
+            array[row] = 0
+        self.arrivals[row] = arrivals
+
+    def step(self, wanted: Integers) -> Array:
+        """Advance by one decision and return the observations, shape (size, observation_size), float32.
+
+        Args:
+            wanted: (size, intersections) phase wanted at each intersection; -1 in the first column leaves an
+                environment as it is and only observes it.
+        """
+        observation = np.empty((self.size, self.layout.observation_size), np.float32)
+        self._advance(
+            self.layout.tables,
+            self.x,
+            self.queue,
+            self.signal,
+            self.arrivals,
+            self.clock,
+            wanted,
+            self.measures,
+            self.roads,
+            observation,
+        )
+        self.clock += wanted[:, 0] >= 0
+        return observation
+
+    def vehicles(self) -> Floats:
+        """Return the vehicles in each environment, outside and on the roads, by class, shape (size, 2) [veh]."""
+        inside = np.einsum("bkj,kj->bk", self.x[:, :2].astype(np.float64), self.layout.vehicles)
+        return np.asarray(inside + self.queue.sum(axis=1))
+
+    def density(self) -> Floats:
+        """Return the density of each class in each slot, shape (size, 2, slots) [veh/m]."""
+        cells = np.where(self.layout.tables.rate > 0, self.layout.tables.rate / self.layout.time_step_s, 0.0)
+        return np.asarray(self.x[:, :2] * self.layout.vehicles * cells)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return a copy of the complete state."""
+        return {name: getattr(self, name).copy() for name in STATE}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over a state from :meth:`get_state`.
+
+        Raises:
+            ConfigurationError: an array is missing or has another shape or type.
+        """
+        for name in STATE:
+            mine, given = getattr(self, name), np.asarray(state.get(name))
+            if mine.shape != given.shape or mine.dtype != given.dtype:
+                raise ConfigurationError(
+                    "The traffic state belongs to another configuration.",
+                    where=f"array {name!r} of the state",
+                    expected=f"{mine.dtype} of shape {mine.shape}",
+                    found=f"{given.dtype} of shape {given.shape}",
+                    remedy="use the configuration and the number of environments that the state was taken with",
+                )
+        for name in STATE:
+            getattr(self, name)[...] = state[name]
