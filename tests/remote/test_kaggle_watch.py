@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from tests.emulator.faults import Fault
@@ -10,7 +12,7 @@ from tests.remote.kaggle_world import kaggle_world
 from tests.remote.sessions import SECTION, make_request, until_over, until_running
 from validation_ch7.errors import BackendError
 from validation_ch7.remote.backend import SessionRef, SessionState
-from validation_ch7.remote.monitor import watch
+from validation_ch7.remote.monitor import Pace, watch
 
 STATUS = "GetKernelSessionStatus"
 
@@ -124,6 +126,21 @@ def test_session_that_somebody_cancelled_is_cancelled(kaggle, tmp_path):
     assert backend.status(ref).state is SessionState.CANCELLED
 
 
+def follow(backend, ref, limit_s=60.0):
+    """Watch to the end with short pauses instead of long ones; return lines, statuses and the pauses asked for."""
+    lines, statuses, pauses = [], [], []
+    short = threading.Event()
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        short.wait(0.02)
+
+    facts = {"clock": lambda: 0.0, "sleep": sleep, "limit_s": limit_s, "pace": Pace(10_000.0, 1.0, 10_000.0)}
+    end = watch(backend, ref, on_log=lines.append, on_status=statuses.append, **facts)
+    assert end.state is SessionState.COMPLETE
+    return lines, statuses, pauses
+
+
 def test_live_log_that_drops_and_replays_gives_each_line_once(tmp_path):
     with kaggle_world(tmp_path, Rules(stream_events=1)) as kaggle:
         backend = kaggle.backend()
@@ -131,20 +148,20 @@ def test_live_log_that_drops_and_replays_gives_each_line_once(tmp_path):
         backend.status(ref)
         until_running(backend, ref)
         (tmp_path / "go").touch()
-        backend.pause(30.0)
-        lines = backend.logs(ref, 0)
+        lines, _, _ = follow(backend, ref)
     assert len(lines) == len(set(lines)) == 4
     assert lines[-1] == "stub session ends at 100"
 
 
-def test_end_of_the_live_log_wakes_the_watch(kaggle, tmp_path):
+def test_lines_come_and_the_end_is_noticed_between_two_questions(kaggle, tmp_path):
     backend = kaggle.backend()
     ref = backend.submit(make_request(tmp_path, wait_for=str(tmp_path / "go")))
-    backend.status(ref)
-    until_running(backend, ref)
-    (tmp_path / "go").touch()
-    backend.pause(60.0)
-    assert until_over(backend, ref, timeout_s=5.0).state is SessionState.COMPLETE
+    threading.Timer(0.5, (tmp_path / "go").touch).start()
+    lines, statuses, pauses = follow(backend, ref)
+    assert lines[-1] == "stub session ends at 100"
+    assert kaggle.world.plan.calls[STATUS] <= 4
+    assert sum(pauses) < 10_000
+    assert statuses[-1].state is SessionState.COMPLETE
 
 
 @pytest.mark.parametrize("kind", ["http", "cut", "html"])

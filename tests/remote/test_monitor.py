@@ -10,7 +10,7 @@ from tests.remote.fake_backend import FakeBackend
 from tests.remote.sessions import make_request
 from validation_ch7.errors import BackendError
 from validation_ch7.remote.backend import SessionState, SessionStatus
-from validation_ch7.remote.monitor import MAX_UNKNOWN, REMOTE_PACE, Pace, next_delay, sleeper, watch
+from validation_ch7.remote.monitor import MAX_UNKNOWN, REMOTE_PACE, Pace, next_delay, watch
 
 QUEUED, RUNNING, COMPLETE, UNKNOWN = (
     SessionStatus(state)
@@ -113,9 +113,3 @@ def test_change_of_the_message_brings_the_next_question_soon(tmp_path):
     time = follow(tmp_path, [*[RUNNING] * 20, told, COMPLETE])[3]
     assert time.slept[19] > 50
     assert time.slept[20] < 5
-
-
-def test_backend_that_can_notice_an_end_waits_in_its_own_way(kaggle, tmp_path):
-    backend = kaggle.backend()
-    assert sleeper(backend, print) == backend.pause
-    assert sleeper(FakeBackend(tmp_path), print) is print
