@@ -20,7 +20,11 @@ def main() -> None:
     options = parser.parse_args()
     root = options.folder or Path(tempfile.mkdtemp(prefix="kaggle_emulator_"))
     world = World(root.resolve(), Rules(queued_for=options.queued_for, gpu_seconds=int(options.gpu_hours * 3600)))
-    with KaggleServer(world, options.port) as server:
+    try:
+        service = KaggleServer(world, options.port)
+    except OSError as fault:
+        parser.error(f"port {options.port} cannot be used ({fault.strerror}); choose another one with --port")
+    with service as server:
         print(f"Kaggle is emulated at {server.url}, its state is below {root}. In another terminal:\n")
         for name, value in variables(server).items():
             print(f"  bash:        export {name}={value}")

@@ -1,0 +1,1 @@
+"""What the Kaggle path costs, measured against the emulated service: ``python -m benchmarks.kaggle``."""

@@ -1,0 +1,27 @@
+"""One download in a process of its own, so that its memory can be told; prints seconds and peak memory as JSON."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+
+from validation_ch7.remote.backend import SessionRef
+from validation_ch7.remote.kaggle import KaggleBackend
+
+
+def main(target: Path) -> None:
+    backend = KaggleBackend(target / "workspace")
+    owner = backend.account()
+    ref = SessionRef("kaggle", "bench", f"{owner}/benchmark-kernel", version=1)
+    began = time.perf_counter()
+    report = backend.fetch(ref, target / "results")
+    seconds = time.perf_counter() - began
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "peak_mb": peak_mb, "complete": report.complete, "files": len(report.files)}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
