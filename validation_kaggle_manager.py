@@ -22,7 +22,7 @@ from validation_ch7.checkpoints.admission import Admission, admit
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.backup import archive_all
 from validation_ch7.checkpoints.compatibility import CompatibilityReport, report, require
-from validation_ch7.checkpoints.planning import bundle_files, plan_parent
+from validation_ch7.checkpoints.planning import bundle_files, origin_of, plan_parent
 from validation_ch7.checkpoints.store import StoredCheckpoint
 from validation_ch7.config import Overrides, SectionConfig, load_section, section_file
 from validation_ch7.console import Console
@@ -36,7 +36,14 @@ from validation_ch7.errors import (
 )
 from validation_ch7.files import storage_errors
 from validation_ch7.journal import Journal, JournalEntry, Phase
-from validation_ch7.planning import Origin, RunOptions, broken_off, describe_plan, fresh_command, plan_session
+from validation_ch7.planning import (
+    RunOptions,
+    broken_off,
+    describe_plan,
+    first_entry,
+    fresh_command,
+    plan_session,
+)
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest, SessionStatus
 from validation_ch7.remote.bundle import build_bundle
 from validation_ch7.remote.choice import choose_backend
@@ -164,7 +171,7 @@ class ValidationKaggleManager:
             backend = self.backend
             if entry.backend != backend.name:
                 backend, _ = choose_backend(entry.backend, self.workspace, self._environ)
-            ref = SessionRef(**entry.ref) if entry.ref else backend.find(entry.session_id)  # type: ignore[arg-type]
+            ref = reference(entry) if entry.ref else backend.find(entry.session_id)
             if ref is None:
                 self.journal.advance(entry.session_id, Phase.FAILED, "the backend never received it")
                 continue
@@ -182,10 +189,8 @@ class ValidationKaggleManager:
         if backup is not None and logs.is_dir():
             with storage_errors(logs):
                 logs.rename(backup.path / "logs")
-        if backup is None:
-            self.say(f"{TAG} --fresh: there was nothing to archive; starting at step 0")
-        else:
-            self.say(f"{TAG} --fresh: {len(backup.files)} file(s) archived in {backup.path}; starting at step 0")
+        kept = f"{len(backup.files)} file(s) archived in {backup.path}" if backup else "there was nothing to archive"
+        self.say(f"{TAG} --fresh: {kept}; starting at step 0")
 
     def _session(
         self, config: SectionConfig, options: RunOptions, store: CheckpointStore, stop: StopRequest
@@ -198,20 +203,7 @@ class ValidationKaggleManager:
         plan = plan_session(config, options, origin, last, session_id, self.backend.name == "local")
         if broken_off(config, options, origin.steps, last) is not None:
             self.say(f"The session before did not reach its end at step {plan.stop_at:,}; this one goes on to there")
-        entry = self.journal.record(
-            JournalEntry(
-                session_id=session_id,
-                section=config.section,
-                scenario=config.scenario,
-                backend=self.backend.name,
-                created=self.journal.now(),
-                steps_before=parent.steps if parent else 0,
-                stop_at=plan.stop_at,
-                target_steps=plan.target_steps,
-                parent=plan.parent,
-                quick=options.quick,
-            )
-        )
+        self.journal.record(first_entry(plan, origin, self.backend.name, self.journal.now()))
         for line in describe_plan(plan, origin, config.training.algorithm):
             self.say(line)
         try:
@@ -332,7 +324,7 @@ class ValidationKaggleManager:
         Args:
             kernel: a session's reference, or its id, or its kernel slug.
         """
-        ref = kernel if isinstance(kernel, SessionRef) else self._reference(kernel)
+        ref = kernel if isinstance(kernel, SessionRef) else reference(self.journal.submitted(kernel))
         target = self.workspace / OUTPUT / "results" / ref.results_name
         fetched = (backend or self.backend).fetch(ref, target)
         state = "complete" if fetched.complete else "without a complete output manifest"
@@ -340,9 +332,6 @@ class ValidationKaggleManager:
         for fault in fetched.faults:
             self.say(f"[DOWNLOAD] ✗ {fault}")
         return fetched
-
-    def _reference(self, name: str) -> SessionRef:
-        return SessionRef(**self.journal.submitted(name).ref)  # type: ignore[arg-type]
 
     def _retrieve_and_analyze_logs(self, fetched: FetchReport, section: str) -> SessionSummary | None:
         """Return the summary that the session left, or None; a log line alone never counts as success."""
@@ -359,9 +348,8 @@ class ValidationKaggleManager:
 
     def _restore_checkpoints_for_next_run(self, kernel: SessionRef | str, config: SectionConfig) -> Admission:
         """Restore the results of a session that were downloaded before into the training tree."""
-        ref = kernel if isinstance(kernel, SessionRef) else self._reference(kernel)
-        folder = self.workspace / OUTPUT / "results" / ref.results_name
-        store = self.store(config)
+        ref = kernel if isinstance(kernel, SessionRef) else reference(self.journal.submitted(kernel))
+        folder, store = self.workspace / OUTPUT / "results" / ref.results_name, self.store(config)
         with store.exclusive(f"restoring {ref.kernel_slug}"):
             return self._restore(config, store, FetchReport(folder, (), complete=False))
 
@@ -404,8 +392,6 @@ class ValidationKaggleManager:
         return planned(plan, self.backend.name, newest.steps if newest else 0, name, str(store.root), warnings)
 
 
-def origin_of(parent: StoredCheckpoint | None) -> Origin:
-    """Return a checkpoint as the planner sees it."""
-    if parent is None:
-        return Origin()
-    return Origin(parent.steps, parent.manifest.digest if parent.manifest else None, parent.path.name)
+def reference(entry: JournalEntry) -> SessionRef:
+    """Return the backend's reference of a session that was submitted."""
+    return SessionRef(**entry.ref)  # type: ignore[arg-type]

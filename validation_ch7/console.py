@@ -42,6 +42,15 @@ def printable(text: str, encoding: str | None) -> str:
         return text.encode(known, errors="replace").decode(known)
 
 
+def harmless(text: str) -> str:
+    """Return ``text`` with every sign replaced that steers a terminal or turns the writing direction.
+
+    >>> harmless("a\\x1b[2Jb\\u202ec"), harmless("two\\nlines")
+    ('a?[2Jb?c', 'two\\nlines')
+    """
+    return "".join(sign if sign.isprintable() or sign in "\n\ufe0f" else "?" for sign in text)
+
+
 def _exists(encoding: str) -> bool:
     try:
         "".encode(encoding)

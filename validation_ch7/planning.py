@@ -81,6 +81,22 @@ def broken_off(config: SectionConfig, options: RunOptions, done: int, last: Jour
     return last.stop_at if limited and cut else None
 
 
+def first_entry(plan: SessionPlan, origin: Origin, backend: str, created: str) -> JournalEntry:
+    """Return the journal's first word about a session: what is intended, before anything is done."""
+    return JournalEntry(
+        session_id=plan.session_id,
+        section=plan.section,
+        scenario=plan.scenario,
+        backend=backend,
+        created=created,
+        steps_before=origin.steps,
+        stop_at=plan.stop_at,
+        target_steps=plan.target_steps,
+        parent=plan.parent,
+        quick=plan.quick,
+    )
+
+
 def fresh_command(options: RunOptions) -> str:
     """Return the command that archives incompatible checkpoints and starts anew."""
     quick = " --quick" if options.quick else ""

@@ -201,7 +201,7 @@ CASES = [
 ]  # fmt: skip
 
 SLOW_CASES = [
-    Case("ppo-highway", lambda: on_policy(PPO, venv(_highway)), 96),
+    Case("ppo-highway", lambda: on_policy(PPO, venv(_highway)), 160),
     Case("dqn-highway", lambda: off_policy(DQN, venv(_highway)), 120),
     Case("dqn-minigrid", lambda: off_policy(DQN, venv(_minigrid, 2)), 240),
     Case("ppo-workers-normalized", lambda: on_policy(PPO, VecNormalize(workers(_PENDULUM, 2))), 256),

@@ -54,7 +54,11 @@ def class_name(kind: type) -> str:
     >>> class_name(collections.deque)
     'collections.deque'
     """
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{_module(kind)}.{kind.__qualname__}"
+
+
+def _module(kind: type) -> str:
+    return str(getattr(kind, "__module__", "?"))  # some classes of C extensions have none
 
 
 def ordinary(kind: type) -> bool:
@@ -96,7 +100,7 @@ def immaterial(value: Any) -> bool:
         cells = value.__closure__ or ()
         return all(_constant(cell) for cell in cells)
     kind = type(value)
-    return kind.__module__.startswith(_IMMATERIAL_MODULES) or class_name(kind) in _IMMATERIAL_CLASSES
+    return _module(kind).startswith(_IMMATERIAL_MODULES) or class_name(kind) in _IMMATERIAL_CLASSES
 
 
 def _constant(cell: types.CellType) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from validation_ch7.console import Console
+from validation_ch7.console import Console, harmless
 from validation_ch7.errors import ValidationError
 
 EXIT_CTRL_C = 130
@@ -38,7 +38,7 @@ def exit_code_of(action: Callable[[], int], as_json: bool = False) -> int:
 
 def report_fault(fault: ValidationError, as_json: bool) -> int:
     """Show a fault on standard error, and as JSON on standard output where that was asked for."""
-    Console(sys.stderr).say(f"❌ {fault}")
+    Console(sys.stderr).say(harmless(f"❌ {fault}"))
     if as_json:
         print_json({"success": False, "status": "refused", "error": str(fault), "exit_code": fault.exit_code})
     return fault.exit_code

@@ -109,6 +109,7 @@ class CheckpointLearner:
     def __init__(self, root: Path, prefix: str) -> None:
         self._store = CheckpointStore(root, prefix)
         self._session_id = ""
+        self._environment: Mapping[str, str] = {}
 
     def newest_steps(self) -> int | None:
         """Return the steps of the newest checkpoint, or None where there is none."""
@@ -117,7 +118,7 @@ class CheckpointLearner:
     def learn(self, model: BaseAlgorithm, job: LearnJob) -> Learnt:
         """Resume if there is something to resume, then train."""
         keep = job.checkpoints
-        self._session_id = job.session_id
+        self._session_id, self._environment = job.session_id, job.environment
         result = learn_resumable(
             model,
             total_timesteps=job.target_steps,
@@ -155,4 +156,4 @@ class CheckpointLearner:
 
     def save_best(self, model: BaseAlgorithm, metrics: Mapping[str, float]) -> None:
         """Replace the best model."""
-        save_best(self._store, model, metrics, self._session_id)
+        save_best(self._store, model, metrics, self._session_id, self._environment)

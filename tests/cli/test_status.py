@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import pytest
+from click import Group
+
+from tests.cli.conftest import HOSTILE, PREFIX, SECTION, child, plain, write_summary
+from validation_ch7.cli.main import main
+from validation_ch7.journal import Journal, JournalEntry, Phase
+
+
+@pytest.fixture
+def journal(tree) -> Journal:
+    return Journal(tree.workspace / "validation_output" / "sessions")
+
+
+def record(journal, session_id, phase=Phase.CLOSED, **fields):
+    entry = JournalEntry(
+        session_id=session_id, section=SECTION, scenario=PREFIX, backend="local", created=journal.now(), phase=phase,
+        target_steps=1000, **fields,
+    )  # fmt: skip
+    return journal.record(entry)
+
+
+def test_status_tells_sessions_rewards_and_the_next_command(call, tree, journal):
+    results = tree.workspace / "validation_output" / "results" / "local_one"
+    write_summary(results / SECTION, "one", -12.5)
+    moved = f"C:\\elsewhere\\{results.name}"
+    record(journal, "one", status="completed", steps_after=304, results_dir=moved)
+    result = call("status", "--workspace", tree.workspace)
+    assert result.exit_code == 0
+    for text in ("304 of 1,000 (30.4 %)", "-12.50", "0 → 304", "9.50 at 304 steps", "goes on from step 304", "exact"):
+        assert text in result.stdout
+    data = plain(call("status", "--workspace", tree.workspace, "--json"))
+    assert (data["steps"], data["target_steps"], data["mean_reward"]) == (304, 1000, -12.5)
+    assert data["next_command"].startswith("python -m validation_ch7 run --workspace ")
+    assert data["next_command"].endswith("--algorithm dqn --timesteps 1000")
+
+
+def test_unfinished_session_is_what_comes_next(call, tree, journal):
+    record(journal, "left", Phase.SUBMITTED, quick=True)
+    data = plain(call("status", "--workspace", tree.workspace, "--json"))
+    assert data["unfinished"] == ["left"] and "--quick" in data["next_command"]
+    assert "attaches to session left" in call("status", "--workspace", tree.workspace).stdout
+
+
+def test_met_target_is_raised_by_the_next_command(call, tree, journal):
+    record(journal, "one", steps_after=1000)
+    tree.store.path(304).rename(tree.store.path(1000))
+    assert plain(call("status", "--workspace", tree.workspace, "--json"))["next_command"].endswith("--timesteps 2000")
+
+
+def test_hostile_journal_is_shown_and_harmless(call, tree, journal):
+    record(journal, "one", error=HOSTILE, status="failed\x1b[2J", results_dir="../../..")
+    (journal.folder / "two.json").write_text("{\x1b[2J")
+    result = call("status", "--workspace", tree.workspace)
+    assert result.exit_code == 0 and "\x1b" not in result.stdout
+    assert "two.json in the journal cannot be read" in result.stdout
+
+
+def test_many_sessions_are_cut_short(call, tree, journal):
+    for number in range(13):
+        record(journal, f"s{number}")
+    assert "and 3 earlier session(s)" in call("status", "--workspace", tree.workspace).stdout
+    assert len(plain(call("status", "--workspace", tree.workspace, "--sessions", "2", "--json"))["sessions"]) == 2
+
+
+def test_empty_workspace_has_a_next_command_too(call, tmp_path):
+    result = call("status", "--workspace", tmp_path)
+    assert result.exit_code == 0 and "starts training at step 0" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["--workspace", "nowhere/at/all"], ["--scenario", "x"], ["--sessions", "-1"], ["x"]])
+def test_wrong_flags_are_usage(call, words):
+    result = call("status", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_module_is_the_command():
+    ran = child("--version")
+    assert (ran.returncode, ran.stdout.decode().split(",")[0]) == (0, "validation-ch7")
+
+
+def test_run_is_the_command_of_the_script(call, tmp_path):
+    result = call("run", "--quick", "--dry-run", "--backend", "local", "--workspace", tmp_path)
+    assert result.exit_code == 0 and "Dry run" in result.stdout
+
+
+def test_every_command_speaks_json_and_has_help():
+    for path, command in commands(main):
+        assert command.help, path
+        flags = {flag for option in command.params for flag in option.opts}
+        assert isinstance(command, Group) or "--json" in flags, path
+
+
+def commands(group, path=()):
+    for name, command in group.commands.items():
+        yield (*path, name), command
+        if isinstance(command, Group):
+            yield from commands(command, (*path, name))

@@ -1,0 +1,48 @@
+"""The one command: ``validation-ch7``, or ``python -m validation_ch7``.
+
+The modules of the commands import nothing heavy at their top, so that ``--help`` does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import click
+
+from validation_ch7 import __version__
+from validation_ch7.cli.checkpoints import checkpoints
+from validation_ch7.cli.run_section import run_section
+from validation_ch7.cli.selection import Selection, selects_chain
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_EPILOG = """
+\b
+Examples:
+  validation-ch7 run --quick                  a short session; again: it goes on
+  validation-ch7 status                       where the training stands, and what comes next
+  validation-ch7 checkpoints list             what is there, and why some of it is not used
+  validation-ch7 checkpoints export-sb3 best out    the best model for plain Stable-Baselines3
+
+\b
+Exit codes: 0 done; 2 usage or configuration; 3 backend, credentials or workspace; 4 session failed;
+5 checkpoint incompatible or none usable; 6 quota or capacity; 75 interrupted, run again; 130 Ctrl-C.
+Completion of words in your shell: https://click.palletsprojects.com/shell-completion (name: validation-ch7).
+"""
+
+
+@click.group(context_settings=SETTINGS, epilog=_EPILOG)
+@click.version_option(__version__, prog_name="validation-ch7")
+def main() -> None:
+    """Train in bounded, unreliable sessions that end where one uninterrupted run would have ended."""
+
+
+@main.command(context_settings=SETTINGS)
+@click.option("--sessions", type=click.IntRange(min=0), default=10, show_default=True, help="Sessions to show.")
+@selects_chain
+def status(selection: Selection, sessions: int) -> int:
+    """Say where the training stands: sessions, steps, rewards, and the next command."""
+    from validation_ch7.cli.status_view import show_status
+
+    return show_status(selection, sessions)
+
+
+main.add_command(run_section, "run")
+main.add_command(checkpoints)
