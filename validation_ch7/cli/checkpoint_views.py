@@ -20,7 +20,7 @@ from validation_ch7.checkpoints.lookup import locate
 from validation_ch7.checkpoints.manifest import Manifest
 from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.cli.outcome import print_json
-from validation_ch7.cli.screen import Column, Screen, age_text, reward_text, size_text
+from validation_ch7.cli.screen import Column, Screen, age_text, ago_text, reward_text, size_text
 from validation_ch7.cli.selection import Selection
 
 EXIT_DONE, EXIT_UNUSABLE = 0, 5
@@ -40,7 +40,7 @@ def list_checkpoints(selection: Selection, *, verify: bool) -> int:
     """Show everything that the store holds."""
     store, screen = selection.open(), Screen(selection.as_json)
     items = take_inventory(store, verify=verify)
-    screen.say(f"{store.prefix} in {store.root}")
+    screen.whole(f"{store.prefix} in {store.root}")
     if items:
         show_items(screen, items)
     else:
@@ -103,7 +103,7 @@ def show_checkpoint(selection: Selection, name: str) -> int:
 def show_items(screen: Screen, items: Sequence[Item]) -> None:
     """Write a table of files of a store, then the reasons of those that are not used."""
     styles = ["" if item.standing in _GOOD else "yellow" for item in items]
-    screen.table(_COLUMNS, [_row(item) for item in items], styles)
+    screen.table(_COLUMNS, [_row(item, screen) for item in items], styles)
     if any(item.reward is None and item.train_reward is not None for item in items):
         screen.say("* not evaluated: mean of the last training episodes", style="dim")
     doubtful = [item for item in items if item.reason]
@@ -114,7 +114,7 @@ def show_items(screen: Screen, items: Sequence[Item]) -> None:
         screen.say(f"{item.path.name}: {item.reason}", indent=2)
 
 
-def _row(item: Item) -> tuple[str, ...]:
+def _row(item: Item, screen: Screen) -> tuple[str, ...]:
     manifest = item.manifest
     return (
         "?" if item.steps is None else f"{item.steps:,}",
@@ -122,7 +122,7 @@ def _row(item: Item) -> tuple[str, ...]:
         age_text(manifest.created) if manifest else "?",
         str(manifest.exactness) if manifest else "-",
         _reward(item),
-        manifest.session_id if manifest else "-",
+        screen.session(manifest.session_id) if manifest else "-",
         _state(item),
     )
 
@@ -188,7 +188,7 @@ def _describe(screen: Screen, manifest: Manifest, item: Item) -> None:
         ("steps", f"{manifest.steps:,}"),
         ("scenario", manifest.scenario),
         ("session", manifest.session_id),
-        ("created", f"{manifest.created}  ({age_text(manifest.created)})"),
+        ("created", f"{manifest.created}  ({ago_text(manifest.created)})"),
         ("exactness", str(manifest.exactness)),
         ("lost", "; ".join(manifest.lost)),
         ("digest", manifest.digest),
