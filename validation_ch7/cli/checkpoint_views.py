@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from validation_ch7.checkpoints.archive import read_manifest
 from validation_ch7.checkpoints.inventory import (
@@ -11,6 +11,7 @@ from validation_ch7.checkpoints.inventory import (
     Kind,
     Standing,
     inspect,
+    judge_next,
     lineage,
     quarantined,
     require_usable,
@@ -22,6 +23,9 @@ from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.cli.outcome import print_json
 from validation_ch7.cli.screen import Column, Screen, age_text, ago_text, reward_text, size_text
 from validation_ch7.cli.selection import Selection
+
+if TYPE_CHECKING:
+    from validation_ch7.reporting.fit import Fit
 
 EXIT_DONE, EXIT_UNUSABLE = 0, 5
 _COLUMNS = (
@@ -40,15 +44,38 @@ def list_checkpoints(selection: Selection, *, verify: bool) -> int:
     """Show everything that the store holds."""
     store, screen = selection.open(), Screen(selection.as_json)
     items = take_inventory(store, verify=verify)
+    fit = _fit(selection, items) if verify else None
+    if fit is not None:
+        items = judge_next(items, fit.report)
     screen.whole(f"{store.prefix} in {store.root}")
     if items:
         show_items(screen, items)
     else:
         screen.say("No checkpoint yet: the next run starts at step 0.")
+    if fit is not None:
+        _say_fit(screen, fit)
     if selection.as_json:
         listed = [item_json(item) for item in items]
         print_json({"success": True, "store": str(store.root), "prefix": store.prefix, "checkpoints": listed})
     return EXIT_DONE
+
+
+def _fit(selection: Selection, items: Sequence[Item]) -> Fit | None:
+    manifest = next((item.manifest for item in items if item.next), None)
+    if manifest is None or selection.store is not None:
+        return None
+    from validation_ch7.reporting.fit import find_fit  # late: it builds a model, which other commands need not
+
+    return find_fit(manifest, selection.config_with)
+
+
+def _say_fit(screen: Screen, fit: Fit) -> None:
+    if not fit.report.compatible:
+        screen.say("A run stops there (exit code 5): give it the checkpoint's values, or archive them with --fresh.")
+    elif fit.algorithm is not None:
+        screen.say(f"A run resumes from it only with --algorithm {fit.algorithm}.")
+    for item in fit.report.warnings:
+        screen.say(f"no obstacle: {item}", style="dim")
 
 
 def list_quarantined(selection: Selection) -> int:
