@@ -22,21 +22,35 @@ from validation_ch7.checkpoints.admission import Admission, admit
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.backup import archive_all
 from validation_ch7.checkpoints.compatibility import CompatibilityReport, report, require
-from validation_ch7.checkpoints.planning import bundle_files, plan_parent
+from validation_ch7.checkpoints.planning import bundle_files, origin_of, plan_parent
 from validation_ch7.checkpoints.store import StoredCheckpoint
 from validation_ch7.config import Overrides, SectionConfig, load_section, section_file
 from validation_ch7.console import Console
-from validation_ch7.errors import ConfigurationError, DetachedError, SessionFailedError, ValidationError
+from validation_ch7.errors import (
+    ConfigurationError,
+    DetachedError,
+    InterruptedRunError,
+    RefusedError,
+    SessionFailedError,
+    ValidationError,
+)
 from validation_ch7.files import storage_errors
 from validation_ch7.journal import Journal, JournalEntry, Phase
-from validation_ch7.planning import Origin, RunOptions, broken_off, plan_session
+from validation_ch7.planning import (
+    RunOptions,
+    broken_off,
+    describe_plan,
+    first_entry,
+    fresh_command,
+    plan_session,
+)
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest, SessionStatus
 from validation_ch7.remote.bundle import build_bundle
 from validation_ch7.remote.choice import choose_backend
 from validation_ch7.remote.kernel_script import render_kernel_script
 from validation_ch7.remote.monitor import watch
-from validation_ch7.section_run import SectionRun, goes_on, joined, judge
-from validation_ch7.session import Exactness, SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
+from validation_ch7.section_run import SectionRun, Tree, concluded, goes_on, joined, judge, planned
+from validation_ch7.session import SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
 from validation_ch7.training.facts import current_facts
 from validation_ch7.training.logs import join_logs
 from validation_ch7.training.signals import StopRequest, stop_requests
@@ -120,10 +134,8 @@ class ValidationKaggleManager:
             seed=seed,
         )
         path = Path(config) if config else section_file(section)
-        options = RunOptions(quick, overrides, max_sessions, fresh, trust_foreign, path)
+        options = RunOptions(quick, max_sessions, fresh, trust_foreign)
         resolved = load_section(path, overrides)
-        if not resolved.trains:
-            self.say(f"{TAG} Section {resolved.section} does not train: nothing to restore, step skipped")
         store = self.store(resolved)
         if dry_run:
             return self._dry_run(resolved, options, store)
@@ -142,8 +154,12 @@ class ValidationKaggleManager:
         runs = self._finish_earlier(config, options, store, stop)
         if options.fresh and not runs:
             self._archive(config, store)
-        while len(runs) < options.max_sessions and (not runs or goes_on(runs, newest_steps(store))):
+        while (
+            len(runs) < options.max_sessions and not stop() and (not runs or goes_on(runs, store.newest_steps() or 0))
+        ):
             runs.append(self._session(config, options, store, stop))
+        if not runs:
+            raise InterruptedRunError("Stopped before a session was started.", remedy="run the same command again")
         return joined(runs)
 
     def _finish_earlier(
@@ -155,7 +171,7 @@ class ValidationKaggleManager:
             backend = self.backend
             if entry.backend != backend.name:
                 backend, _ = choose_backend(entry.backend, self.workspace, self._environ)
-            ref = SessionRef(**entry.ref) if entry.ref else backend.find(entry.session_id)  # type: ignore[arg-type]
+            ref = reference(entry) if entry.ref else backend.find(entry.session_id)
             if ref is None:
                 self.journal.advance(entry.session_id, Phase.FAILED, "the backend never received it")
                 continue
@@ -173,53 +189,33 @@ class ValidationKaggleManager:
         if backup is not None and logs.is_dir():
             with storage_errors(logs):
                 logs.rename(backup.path / "logs")
-        if backup is None:
-            self.say(f"{TAG} --fresh: there was nothing to archive; starting at step 0")
-        else:
-            self.say(f"{TAG} --fresh: {len(backup.files)} file(s) archived in {backup.path}; starting at step 0")
+        kept = f"{len(backup.files)} file(s) archived in {backup.path}" if backup else "there was nothing to archive"
+        self.say(f"{TAG} --fresh: {kept}; starting at step 0")
 
     def _session(
         self, config: SectionConfig, options: RunOptions, store: CheckpointStore, stop: StopRequest
     ) -> SectionRun:
         """Plan, bundle, push, and follow one session."""
-        parent = plan_parent(store, current_facts(config), self.say, _fresh_command(options))
+        parent = plan_parent(store, current_facts(config), self.say, fresh_command(options))
         session_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(self._clock()))}-{uuid.uuid4().hex[:6]}"
         last = self.journal.latest(config.section, config.scenario)
         origin = origin_of(parent)
         plan = plan_session(config, options, origin, last, session_id, self.backend.name == "local")
         if broken_off(config, options, origin.steps, last) is not None:
             self.say(f"The session before did not reach its end at step {plan.stop_at:,}; this one goes on to there")
-        entry = self.journal.record(
-            JournalEntry(
-                session_id=session_id,
-                section=config.section,
-                scenario=config.scenario,
-                backend=self.backend.name,
-                created=self.journal.now(),
-                steps_before=parent.steps if parent else 0,
-                stop_at=plan.stop_at,
-                target_steps=plan.target_steps,
-                parent=plan.parent,
-                quick=options.quick,
-            )
-        )
-        self._announce(plan, parent, config)
+        self.journal.record(first_entry(plan, origin, self.backend.name, self.journal.now()))
+        for line in describe_plan(plan, origin, config.training.algorithm):
+            self.say(line)
         try:
             ref = self._push(config, plan, store, parent)
         except ValidationError as fault:
-            self.journal.advance(session_id, Phase.FAILED, "not started", error=fault.what)
+            known = self.journal.get(session_id)
+            sent = known is not None and known.phase is Phase.SUBMITTING and not isinstance(fault, RefusedError)
+            if not sent:  # else the answer may be lost and the session running: the next run asks for it
+                self.journal.advance(session_id, Phase.FAILED, "not started", error=fault.what)
             raise
         entry = self.journal.advance(session_id, Phase.SUBMITTED, ref=asdict(ref), kernel_slug=ref.kernel_slug)
         return self._follow(config, store, self.backend, entry, ref, stop)
-
-    def _announce(self, plan: SessionPlan, parent: StoredCheckpoint | None, config: SectionConfig) -> None:
-        done = parent.steps if parent else 0
-        origin = f"resumes from {parent.path.name}" if parent else "starts at step 0"
-        self.say(f"Session {plan.session_id}: {config.training.algorithm} on {config.scenario}, {origin}")
-        if done >= plan.target_steps:
-            self.say(f"Target of {plan.target_steps:,} steps is met ({done:,} done): this session only evaluates")
-        else:
-            self.say(f"Steps {done:,} -> {plan.stop_at:,} of {plan.target_steps:,}")
 
     def _push(
         self, config: SectionConfig, plan: SessionPlan, store: CheckpointStore, parent: StoredCheckpoint | None
@@ -256,7 +252,7 @@ class ValidationKaggleManager:
         self.journal.advance(entry.session_id, Phase.DOWNLOADED, results_dir=str(fetched.folder))
         admission = self._restore(config, store, fetched)
         summary = self._retrieve_and_analyze_logs(fetched, config.section)
-        run = self._judged(config, store, entry, ref, status, fetched, summary, admission, stop)
+        run = self._judged(store, entry, ref, status, fetched, summary, admission, stop)
         self.journal.advance(
             entry.session_id,
             Phase.RESTORED,
@@ -270,7 +266,6 @@ class ValidationKaggleManager:
 
     def _judged(
         self,
-        config: SectionConfig,
         store: CheckpointStore,
         entry: JournalEntry,
         ref: SessionRef,
@@ -282,28 +277,14 @@ class ValidationKaggleManager:
     ) -> SectionRun:
         ending = judge(status.state, status.message, summary, fetched.complete, stop.received is signal.SIGINT)
         newest = admission.newest
-        exactness = newest.exactness if newest else (summary.exactness if summary else Exactness.EXACT)
-        rejected = tuple(f"{name}: {reason}" for name, reason in admission.rejected)
-        return SectionRun(
-            success=ending.success,
-            status=ending.status,
-            backend=entry.backend,
-            kernel_slug=ref.kernel_slug,
-            session_id=entry.session_id,
-            scenario=config.scenario,
-            steps_before=summary.steps_before if summary else entry.steps_before,
-            steps_after=newest.steps if newest else 0,
-            target_steps=entry.target_steps,
-            resumed_from=summary.resumed_from if summary else None,
-            exactness=exactness.value,
-            restored_files=admission.restored,
-            results_dir=str(fetched.folder),
-            training_dir=str(store.root),
-            mean_reward=summary.mean_reward if summary else None,
-            warnings=(*(summary.warnings if summary else ()), *rejected),
-            error=ending.error,
-            exit_code=ending.exit_code,
+        tree = Tree(
+            root=str(store.root),
+            steps=newest.steps if newest else 0,
+            exactness=newest.exactness if newest else None,
+            restored=admission.restored,
+            rejected=tuple(f"{name}: {reason}" for name, reason in admission.rejected),
         )
+        return concluded(entry, ref.kernel_slug, ending, summary, tree, str(fetched.folder))
 
     def _monitor(self, config: SectionConfig, backend: Backend, ref: SessionRef, stop: StopRequest) -> SessionStatus:
         asked = False
@@ -343,7 +324,7 @@ class ValidationKaggleManager:
         Args:
             kernel: a session's reference, or its id, or its kernel slug.
         """
-        ref = kernel if isinstance(kernel, SessionRef) else self._reference(kernel)
+        ref = kernel if isinstance(kernel, SessionRef) else reference(self.journal.submitted(kernel))
         target = self.workspace / OUTPUT / "results" / ref.results_name
         fetched = (backend or self.backend).fetch(ref, target)
         state = "complete" if fetched.complete else "without a complete output manifest"
@@ -351,17 +332,6 @@ class ValidationKaggleManager:
         for fault in fetched.faults:
             self.say(f"[DOWNLOAD] ✗ {fault}")
         return fetched
-
-    def _reference(self, name: str) -> SessionRef:
-        for entry in self.journal.entries():
-            if name in (entry.session_id, entry.kernel_slug) and entry.ref:
-                return SessionRef(**entry.ref)  # type: ignore[arg-type]
-        raise ConfigurationError(
-            "No session of this name is in the journal.",
-            where=self.journal.folder,
-            found=name,
-            remedy="name a session id or a kernel slug from validation_output/sessions/",
-        )
 
     def _retrieve_and_analyze_logs(self, fetched: FetchReport, section: str) -> SessionSummary | None:
         """Return the summary that the session left, or None; a log line alone never counts as success."""
@@ -378,9 +348,8 @@ class ValidationKaggleManager:
 
     def _restore_checkpoints_for_next_run(self, kernel: SessionRef | str, config: SectionConfig) -> Admission:
         """Restore the results of a session that were downloaded before into the training tree."""
-        ref = kernel if isinstance(kernel, SessionRef) else self._reference(kernel)
-        folder = self.workspace / OUTPUT / "results" / ref.results_name
-        store = self.store(config)
+        ref = kernel if isinstance(kernel, SessionRef) else reference(self.journal.submitted(kernel))
+        folder, store = self.workspace / OUTPUT / "results" / ref.results_name, self.store(config)
         with store.exclusive(f"restoring {ref.kernel_slug}"):
             return self._restore(config, store, FetchReport(folder, (), complete=False))
 
@@ -413,39 +382,16 @@ class ValidationKaggleManager:
         warnings: tuple[str, ...] = ()
         if newest is not None and newest.manifest is not None:
             outcome = report(newest.manifest, current_facts(config))
-            require(outcome, newest.path, _fresh_command(options))
+            require(outcome, newest.path, fresh_command(options))
             warnings = tuple(str(item) for item in outcome.warnings)
         self.say(f"Backend {self.backend.name} ({self.backend_reason}); workspace {self.workspace}")
-        self._announce(plan, newest, config)
+        for line in describe_plan(plan, origin_of(newest), config.training.algorithm):
+            self.say(line)
         self.say("Dry run: nothing was written or started")
-        done = newest.steps if newest else 0
-        return SectionRun(
-            success=True,
-            status="planned",
-            backend=self.backend.name,
-            scenario=config.scenario,
-            steps_before=done,
-            steps_after=done,
-            target_steps=plan.target_steps,
-            resumed_from=newest.path.name if newest else None,
-            training_dir=str(store.root),
-            warnings=warnings,
-            sessions=0,
-        )
+        name = newest.path.name if newest else None
+        return planned(plan, self.backend.name, newest.steps if newest else 0, name, str(store.root), warnings)
 
 
-def newest_steps(store: CheckpointStore) -> int:
-    """Return the steps of the newest checkpoint; 0 where there is none."""
-    return next((entry.steps for entry in store.entries()), 0)
-
-
-def origin_of(parent: StoredCheckpoint | None) -> Origin:
-    """Return a checkpoint as the planner sees it."""
-    if parent is None:
-        return Origin()
-    return Origin(parent.steps, parent.manifest.digest if parent.manifest else None, parent.path.name)
-
-
-def _fresh_command(options: RunOptions) -> str:
-    quick = " --quick" if options.quick else ""
-    return f"python validation_ch7/scripts/run_kaggle_validation_section_7_6.py{quick} --fresh"
+def reference(entry: JournalEntry) -> SessionRef:
+    """Return the backend's reference of a session that was submitted."""
+    return SessionRef(**entry.ref)  # type: ignore[arg-type]

@@ -140,6 +140,8 @@ class RefusedError(ValidationError):
     """The backend refused the session for now."""
 
     exit_code = 6
+    retry_at: float | None = None
+    """When asking again may help, where the backend tells [s since the epoch]."""
 
 
 class QuotaError(RefusedError):

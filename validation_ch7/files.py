@@ -14,6 +14,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -169,12 +170,12 @@ def copy_durably(source: Path, target: Path) -> None:
 
 
 def sweep_partials(folders: Iterable[Path]) -> list[Path]:
-    """Remove the temporaries that a dead writer left in ``folders`` and return them."""
+    """Remove the temporaries, files and folders, that a dead writer left in ``folders`` and return them."""
     swept = []
     for folder in folders:
         for partial in sorted(folder.glob(f"{PARTIAL_PREFIX}*")):
             with storage_errors(partial):
-                partial.unlink(missing_ok=True)
+                shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
             swept.append(partial)
     return swept
 

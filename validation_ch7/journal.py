@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from validation_ch7.errors import ValidationError, WorkspaceError
+from validation_ch7.errors import ConfigurationError, ValidationError, WorkspaceError
 from validation_ch7.files import confined, make_folder, storage_errors
 from validation_ch7.schema import Document, load_json, parse_document
 from validation_ch7.session import Digest, Steps, write_document
@@ -141,6 +141,23 @@ class Journal:
     def get(self, session_id: str) -> JournalEntry | None:
         """Return the entry of one session, or None if there is none or it cannot be read."""
         return next((entry for entry in self.entries() if entry.session_id == session_id), None)
+
+    def submitted(self, name: str) -> JournalEntry:
+        """Return the submitted session with this id or kernel slug.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        for entry in self.entries():
+            if name in (entry.session_id, entry.kernel_slug) and entry.ref:
+                return entry
+        raise ConfigurationError(
+            "No session of this name was submitted from here.",
+            where=self.folder,
+            expected="a session id or a kernel slug of the journal",
+            found=name,
+            remedy="list them with: python -m validation_ch7 status",
+        )
 
     def entries(self) -> list[JournalEntry]:
         """Return all entries that can be read, newest first; the others are logged, see :meth:`faults`."""

@@ -5,11 +5,10 @@ Pure: the journal's last entry and the newest checkpoint go in, a :class:`Sessio
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from validation_ch7.budget import remaining
-from validation_ch7.config import Overrides, SectionConfig
+from validation_ch7.config import SectionConfig
 from validation_ch7.journal import JournalEntry, Phase
 from validation_ch7.session import SessionPlan
 
@@ -22,11 +21,9 @@ class RunOptions:
     """What one call of ``run_validation_section`` was asked for."""
 
     quick: bool = False
-    overrides: Overrides = field(default_factory=Overrides)
     max_sessions: int = 1
     fresh: bool = False
     trust_foreign: bool = False
-    config_file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -82,3 +79,35 @@ def broken_off(config: SectionConfig, options: RunOptions, done: int, last: Jour
     limited = session_limit(config, options) is not None
     cut = last.status not in _ENDED and last.steps_before <= done < last.stop_at
     return last.stop_at if limited and cut else None
+
+
+def first_entry(plan: SessionPlan, origin: Origin, backend: str, created: str) -> JournalEntry:
+    """Return the journal's first word about a session: what is intended, before anything is done."""
+    return JournalEntry(
+        session_id=plan.session_id,
+        section=plan.section,
+        scenario=plan.scenario,
+        backend=backend,
+        created=created,
+        steps_before=origin.steps,
+        stop_at=plan.stop_at,
+        target_steps=plan.target_steps,
+        parent=plan.parent,
+        quick=plan.quick,
+    )
+
+
+def fresh_command(options: RunOptions) -> str:
+    """Return the command that archives incompatible checkpoints and starts anew."""
+    quick = " --quick" if options.quick else ""
+    return f"python validation_ch7/scripts/run_kaggle_validation_section_7_6.py{quick} --fresh"
+
+
+def describe_plan(plan: SessionPlan, origin: Origin, algorithm: str) -> list[str]:
+    """Return what a person is told before a session starts."""
+    start = f"resumes from {origin.name}" if origin.name else "starts at step 0"
+    lines = [f"Session {plan.session_id}: {algorithm} on {plan.scenario}, {start}"]
+    if origin.steps >= plan.target_steps:
+        met = f"Target of {plan.target_steps:,} steps is met ({origin.steps:,} done): this session only evaluates"
+        return [*lines, met]
+    return [*lines, f"Steps {origin.steps:,} -> {plan.stop_at:,} of {plan.target_steps:,}"]

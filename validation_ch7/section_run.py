@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from validation_ch7.session import Exactness, SessionSummary, SummaryStatus
+from validation_ch7.journal import JournalEntry
+from validation_ch7.session import Exactness, SessionPlan, SessionSummary, SummaryStatus
 
 EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE, EXIT_INTERRUPTED, EXIT_CTRL_C = 0, 4, 5, 75, 130
 _GOOD = frozenset({SummaryStatus.COMPLETED, SummaryStatus.STOPPED_AT_DEADLINE, SummaryStatus.ALREADY_COMPLETE})
@@ -83,6 +84,63 @@ def judge(
     status = "failed" if summary is not None else "killed"
     return Ending(
         status, False, EXIT_FAILED, f"the session ended as {backend_state}, and {missing}. {backend_message}".strip()
+    )
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The training tree after a session's results were admitted."""
+
+    root: str
+    steps: int
+    exactness: Exactness | None
+    restored: tuple[str, ...]
+    rejected: tuple[str, ...]
+
+
+def concluded(
+    entry: JournalEntry, kernel_slug: str, ending: Ending, summary: SessionSummary | None, tree: Tree, results_dir: str
+) -> SectionRun:
+    """Return the run of one session; its steps are those that the training tree really holds."""
+    grade = tree.exactness or (summary.exactness if summary else Exactness.EXACT)
+    return SectionRun(
+        success=ending.success,
+        status=ending.status,
+        backend=entry.backend,
+        scenario=entry.scenario,
+        steps_before=summary.steps_before if summary else entry.steps_before,
+        steps_after=tree.steps,
+        target_steps=entry.target_steps,
+        training_dir=tree.root,
+        kernel_slug=kernel_slug,
+        session_id=entry.session_id,
+        resumed_from=summary.resumed_from if summary else None,
+        exactness=grade.value,
+        restored_files=tree.restored,
+        results_dir=results_dir,
+        mean_reward=summary.mean_reward if summary else None,
+        warnings=(*(summary.warnings if summary else ()), *tree.rejected),
+        error=ending.error,
+        exit_code=ending.exit_code,
+    )
+
+
+def planned(
+    plan: SessionPlan, backend: str, done: int, name: str | None, training_dir: str, warnings: tuple[str, ...]
+) -> SectionRun:
+    """Return what a dry run found: nothing was started."""
+    return SectionRun(
+        success=True,
+        status="planned",
+        backend=backend,
+        scenario=plan.scenario,
+        steps_before=done,
+        steps_after=done,
+        target_steps=plan.target_steps,
+        resumed_from=name,
+        training_dir=training_dir,
+        warnings=warnings,
+        sessions=0,
     )
 
 

@@ -7,7 +7,8 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
 from validation_ch7.environment import TrafficEnv, make_vec_env
-from validation_ch7.environment_config import EnvironmentConfig, Signal
+from validation_ch7.environment.pictures import GREEN, RED
+from validation_ch7.environment_config import EnvironmentConfig, Network, Signal
 from validation_ch7.errors import ConfigurationError
 
 SHORT = EnvironmentConfig(horizon_s=60)
@@ -16,8 +17,8 @@ SHORT = EnvironmentConfig(horizon_s=60)
 @pytest.mark.parametrize("name", ["Intersection", "Arterial", "Grid"])
 @pytest.mark.filterwarnings("error::UserWarning")
 def test_registered_environments_pass_both_checkers(name: str) -> None:
-    env = gymnasium.make(f"Traffic/{name}-v0")
-    check_env(env.unwrapped, skip_render_check=True)
+    env = gymnasium.make(f"Traffic/{name}-v0", render_mode="rgb_array")
+    check_env(env.unwrapped)
     check_env_sb3(env.unwrapped)
 
 
@@ -67,3 +68,45 @@ def test_step_after_the_horizon_is_refused() -> None:
     env.step(0)
     with pytest.raises(ConfigurationError, match="call reset"):
         env.step(0)
+
+
+def test_clone_goes_its_own_way_from_the_same_state() -> None:
+    env = TrafficEnv(SHORT)
+    env.reset(seed=1)
+    env.step(0)
+    copy = env.clone()
+    first, second = env.step(1)[0], copy.step(1)[0]
+    assert np.array_equal(first, second)
+    copy.step(0)
+    assert env.batch.simulator.clock[0] == 2 and copy.batch.simulator.clock[0] == 3
+    assert np.array_equal(env.reset()[0], copy.reset()[0])
+    assert np.array_equal(env.batch.simulator.arrivals, copy.batch.simulator.arrivals)
+
+
+def test_picture_shows_lights_and_queues() -> None:
+    env = TrafficEnv(EnvironmentConfig(network=Network(entry_length_m=200)), render_mode="rgb_array")
+    env.reset(seed=0)
+    empty = env.render()
+    assert empty is not None and empty.shape == (55, 55, 3) and empty.dtype == np.uint8
+    stop = {"north": (22, 24), "east": (24, 32)}
+    assert tuple(empty[stop["north"]]) == GREEN and tuple(empty[stop["east"]]) == RED
+    for _ in range(20):
+        env.step(0)
+    jammed = env.render()
+    assert jammed is not None and jammed[24, 33, 0] == 255 and jammed[24, 33, 1] < 100
+    assert tuple(empty[24, 33]) == (70, 70, 70)
+
+
+def test_time_space_diagram_grows_with_time() -> None:
+    env = TrafficEnv(EnvironmentConfig(horizon_s=60), render_mode="time_space")
+    env.reset(seed=0)
+    for _ in range(4):
+        env.step(1)
+    picture = env.render()
+    assert picture is not None and picture.shape == (100, 12, 3)
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
+
+
+def test_unknown_render_mode_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="render mode"):
+        TrafficEnv(render_mode="human")

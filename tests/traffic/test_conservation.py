@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from validation_ch7.environment_config import Demand, EnvironmentConfig, Network, SideFlows, Signal
+from validation_ch7.environment_config import Demand, EnvironmentConfig, Network, SideFlows, Signal, Solver
 from validation_ch7.traffic import Simulator, base_flows, draw_arrivals
 
 GRID = EnvironmentConfig(network=Network(rows=2, columns=2, entry_length_m=300, spacing_m=200))
@@ -28,7 +28,11 @@ def mass_error(simulator: Simulator, actions: np.ndarray) -> float:
     return float(np.max(np.abs(simulator.vehicles() + left - arrived) / arrived))
 
 
-@pytest.mark.parametrize("config", [EnvironmentConfig(), GRID], ids=["intersection", "grid"])
+@pytest.mark.parametrize(
+    "config",
+    [EnvironmentConfig(), GRID, GRID.model_copy(update={"solver": Solver(order=2)})],
+    ids=["intersection", "grid", "second order"],
+)
 def test_mass_is_balanced_to_1e12(config: EnvironmentConfig) -> None:
     actions = np.arange(config.steps_per_episode)[:, None] // 7 % 2
     assert mass_error(loaded(config), actions) < 1e-12
@@ -57,9 +61,15 @@ def test_yellow_and_all_red_are_closed_to_everyone() -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.lists(st.integers(0, 1), min_size=20, max_size=40), st.floats(0.0, 1.0), st.integers(0, 99))
-def test_occupancy_stays_between_zero_and_one(phases: list[int], motorbikes: float, seed: int) -> None:
-    base = EnvironmentConfig(network=Network(rows=1, columns=2, entry_length_m=100, spacing_m=60))
+@given(
+    st.lists(st.integers(0, 1), min_size=20, max_size=40),
+    st.floats(0.0, 1.0),
+    st.integers(0, 99),
+    st.sampled_from([1, 2]),
+)
+def test_occupancy_stays_between_zero_and_one(phases: list[int], motorbikes: float, seed: int, order: int) -> None:
+    network = Network(rows=1, columns=2, entry_length_m=100, spacing_m=60, cell_length_m=5)
+    base = EnvironmentConfig(network=network, solver=Solver.model_validate({"order": order}))
     mix = base.traffic.model_copy(update={"motorbike_share": motorbikes})
     demand = Demand(profile="constant", flow_veh_per_h=SideFlows(north=5e3, south=3e3, east=6e3, west=6e3))
     simulator = loaded(base.model_copy(update={"traffic": mix, "demand": demand}), seed)

@@ -6,7 +6,7 @@ import pytest
 from validation_ch7.environment_config import Demand, EnvironmentConfig, Network, SideFlows
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.traffic import Simulator, base_flows, build_layout, draw_arrivals
-from validation_ch7.traffic.demand import critical_ratio
+from validation_ch7.traffic.demand import phase_ratios
 from validation_ch7.traffic.layout import next_road, substeps_per_decision
 
 
@@ -45,7 +45,7 @@ def test_time_step_is_cfl_safe(cell: float) -> None:
 def test_saturated_demand_has_the_degree_of_saturation_asked_for() -> None:
     config = EnvironmentConfig(demand=Demand(degree_of_saturation=1.05, reference_cycle_s=80))
     layout = build_layout(config)
-    need = critical_ratio(config, layout, base_flows(config, layout))
+    need = sum(phase_ratios(config, layout, base_flows(config, layout)))
     assert need / (1 - 2 * 4 / 80) == pytest.approx(1.05)
 
 

@@ -21,6 +21,8 @@ from validation_ch7.schema import MAX_DOCUMENT_BYTES
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MAX_MEMBERS = 256
+_MAX_EXPANSION = 20  # members are stored; a tool that packs them anew may deflate them
+_OURS = "training_state."
 _PREVIOUS = "the previous checkpoint is used where there is one"
 
 
@@ -104,6 +106,8 @@ def _open(stream: BinaryIO, path: Path) -> zipfile.ZipFile:
 
 def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
     if MANIFEST_NAME not in archive.namelist():
+        if any(name.startswith(_OURS) for name in archive.namelist()):
+            raise corrupt(path, f"no member {MANIFEST_NAME}, though this package wrote the file")
         if "policy.pth" not in archive.namelist():
             raise corrupt(path, f"neither a manifest nor weights among {len(archive.namelist())} member(s)")
         raise CheckpointForeignError(
@@ -123,6 +127,9 @@ def _check_names(archive: zipfile.ZipFile, manifest: Manifest, path: Path) -> No
     names = archive.namelist()
     if len(names) > _MAX_MEMBERS or len(set(names)) != len(names):
         raise corrupt(path, "a member stands twice, or there are too many", f"at most {_MAX_MEMBERS} members")
+    unpacked = sum(info.file_size for info in archive.infolist())
+    if unpacked > _MAX_EXPANSION * path.stat().st_size:
+        raise corrupt(path, f"it would unpack to {unpacked} bytes", f"at most {_MAX_EXPANSION} times its own size")
     expected = {*manifest.members, MANIFEST_NAME}
     if set(names) != expected:
         odd = sorted(set(names) ^ expected)

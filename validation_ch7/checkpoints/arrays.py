@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
 from collections.abc import Mapping
 
@@ -63,6 +64,10 @@ def unpack_arrays(data: bytes, where: object = "arrays") -> dict[str, Array]:
         EOFError,
         OverflowError,
         NotImplementedError,
+        RecursionError,
+        MemoryError,
+        TypeError,
+        tokenize.TokenError,
     ) as fault:
         raise CheckpointCorruptError(
             "The arrays of a checkpoint cannot be read.",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from validation_ch7.checkpoints import naming
 from validation_ch7.checkpoints.archive import read_manifest
-from validation_ch7.checkpoints.store import CheckpointStore
+from validation_ch7.checkpoints.store import PIN_SUFFIX, CheckpointStore
 from validation_ch7.errors import CheckpointError, CheckpointNotFoundError
 from validation_ch7.files import (
     PARTIAL_PREFIX,
@@ -23,6 +23,7 @@ from validation_ch7.files import (
     fsync_directory,
     link_or_copy,
     make_folder,
+    sha256_file,
     storage_errors,
 )
 
@@ -70,6 +71,8 @@ def _contents(store: CheckpointStore) -> dict[str, Path]:
     found: dict[str, Path] = {}
     chunks: set[str] = set()
     for entry in store.entries():
+        if entry.path.is_dir():
+            continue
         found[f"{naming.CHECKPOINTS}/{entry.path.name}"] = entry.path
         chunks |= entry.manifest.chunk_digests if entry.manifest else set()
     for digest in sorted(chunks):
@@ -139,22 +142,37 @@ def restore_backup(store: CheckpointStore, name: str) -> Backup:
         )
     backup = known[name]
     back_up(store, "before-restore", keep=len(known) + 1)  # none may go while one of them is put back
-    clear(store)
-    chunks_first = sorted(path for path in backup.path.rglob("*") if path.is_file())
-    for source in sorted(chunks_first, key=lambda path: naming.chunk_digest(path.name) is None):
+    logs = backup.path / "logs"  # of a chain that --fresh ended; they stay with the backup
+    files = sorted(path for path in backup.path.rglob("*") if path.is_file() and logs not in path.parents)
+    restored = set()
+    for source in sorted(files, key=lambda path: naming.chunk_digest(path.name) is None):
         target = store.root / source.relative_to(backup.path)
         make_folder(target.parent)
-        (link_or_copy if naming.chunk_digest(source.name) else copy_durably)(source, target)
-    store.forget()
+        digest = naming.chunk_digest(source.name)
+        if digest is None or (target.is_file() and sha256_file(target) != digest):
+            copy_durably(source, target)
+        else:
+            link_or_copy(source, target)
+        restored.add(target)
+    _remove(store, keep=restored)  # last: there is a checkpoint to resume from at every instant
     rotate_backups(store, MAX_BACKUPS)
     return backup
 
 
 def clear(store: CheckpointStore) -> None:
     """Remove every checkpoint, the best model and the metadata of the store; only after a backup."""
+    _remove(store, keep=set())
+
+
+def _remove(store: CheckpointStore, keep: set[Path]) -> None:
     for path in (*store.paths(), store.best_path, store.metadata_path):
+        if path in keep:
+            continue
+        if path.is_dir():
+            store.quarantine(path, "a folder, not a checkpoint")
         with storage_errors(path):
             path.unlink(missing_ok=True)
+            path.with_name(path.name + PIN_SUFFIX).unlink(missing_ok=True)
     store.forget()
     store.collect_chunks()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from stable_baselines3.common.callbacks import BaseCallback
 
+from validation_ch7.checkpoints.backup import rewind
 from validation_ch7.checkpoints.retention import Retention
 from validation_ch7.checkpoints.saver import Clock, Lineage, Saver, SaveSettings
 from validation_ch7.checkpoints.store import CheckpointStore
@@ -57,6 +58,7 @@ class RotatingCheckpointCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._held.enter_context(self._store.exclusive(f"training {self._store.prefix}"))
+        rewind(self._store, self.model.num_timesteps)  # another run's checkpoints are not mixed with this one's
         lineage = Lineage(uuid.uuid4().hex[:12])
         self._saver = Saver(self._store, self.model, self._settings, lineage, self._environment, clock=self._clock)
 

@@ -7,15 +7,16 @@ plain data: a pickle is written here, and none is read.
 
 from __future__ import annotations
 
-import pickle
+import io
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import gymnasium
 from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.save_util import save_to_pkl
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from validation_ch7.checkpoints.archive import Archive, read_archive
@@ -68,10 +69,10 @@ def export_sb3(checkpoint: Path, chunks: Path, target: Path, *, overwrite: bool 
     writers: dict[str, Callable[[BinaryIO], None]] = {MODEL_NAME: lambda stream: _write_model(stream, archive)}
     normalize = _attempt(lambda: build_normalize(state), "normalisation statistics", notes)
     if normalize is not None:
-        writers[NORMALIZE_NAME] = lambda stream: pickle.dump(normalize, stream)
+        writers[NORMALIZE_NAME] = lambda stream: _write_pickle(stream, normalize)
     replay = _attempt(lambda: build_replay(archive, state, chunks), "replay buffer", notes)
     if replay is not None:
-        writers[REPLAY_NAME] = lambda stream: pickle.dump(replay, stream)
+        writers[REPLAY_NAME] = lambda stream: _write_pickle(stream, replay)
     _refuse_overwriting(target, overwrite)
     make_folder(target)
     for name, write in writers.items():
@@ -100,6 +101,10 @@ def _refuse_overwriting(target: Path, overwrite: bool) -> None:
             found=", ".join(present),
             remedy="name another folder, or replace them with --force",
         )
+
+
+def _write_pickle(stream: BinaryIO, value: Any) -> None:
+    save_to_pkl(cast(io.BufferedIOBase, stream), value)
 
 
 def _write_model(stream: BinaryIO, archive: Archive) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import torch as th
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
+from stable_baselines3.common.vec_env import VecEnvWrapper
 
 Node = Any
 """JSON value: None, bool, int, str, finite float, list, or a dict with the key ``$`` that says what it is."""
@@ -43,7 +44,7 @@ STATE_ATTRIBUTES = {
     ),
 }
 """Classes whose other attributes are configuration: the current one holds, not the checkpoint's."""
-_HIDDEN_BYTES = object.__basicsize__ + 16  # room for __dict__ and __weakref__, and for nothing else
+_PLAIN_BYTES = type("_Plain", (), {}).__basicsize__  # room for __dict__ and __weakref__, and for nothing else
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
 
 
@@ -53,7 +54,11 @@ def class_name(kind: type) -> str:
     >>> class_name(collections.deque)
     'collections.deque'
     """
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{_module(kind)}.{kind.__qualname__}"
+
+
+def _module(kind: type) -> str:
+    return str(getattr(kind, "__module__", "?"))  # some classes of C extensions have none
 
 
 def ordinary(kind: type) -> bool:
@@ -61,8 +66,25 @@ def ordinary(kind: type) -> bool:
 
     >>> ordinary(np.ndarray), ordinary(types.SimpleNamespace), ordinary(type("Car", (), {}))
     (False, False, True)
+    >>> ordinary(type("Bus", (type("Slotted", (), {"__slots__": ("seats",)}),), {}))
+    False
     """
-    return kind.__dictoffset__ != 0 and kind.__basicsize__ <= _HIDDEN_BYTES and bool(kind.__flags__ & _HEAP_TYPE)
+    bare = kind.__dictoffset__ != 0 and kind.__basicsize__ <= _PLAIN_BYTES and bool(kind.__flags__ & _HEAP_TYPE)
+    return bare and not any(
+        isinstance(item, types.MemberDescriptorType) for base in kind.__mro__ for item in vars(base).values()
+    )
+
+
+def bound_to(value: Any) -> Any:
+    """Return the object whose state a bound method reads and changes; None where there is none.
+
+    >>> bound_to([].append), bound_to(len), bound_to(np.mean)
+    ([], None, None)
+    """
+    if not isinstance(value, (types.MethodType, types.BuiltinMethodType)):
+        return None
+    owner = value.__self__
+    return None if isinstance(owner, (type, types.ModuleType)) else owner
 
 
 def stateful(kind: type) -> bool:
@@ -73,12 +95,12 @@ def stateful(kind: type) -> bool:
 def immaterial(value: Any) -> bool:
     """Whether nothing that training depends on can change in ``value``: code, classes, drawing surfaces, logs."""
     if isinstance(value, _IMMATERIAL_TYPES):
-        return True
+        return bound_to(value) is None
     if isinstance(value, types.FunctionType):
         cells = value.__closure__ or ()
         return all(_constant(cell) for cell in cells)
     kind = type(value)
-    return kind.__module__.startswith(_IMMATERIAL_MODULES) or class_name(kind) in _IMMATERIAL_CLASSES
+    return _module(kind).startswith(_IMMATERIAL_MODULES) or class_name(kind) in _IMMATERIAL_CLASSES
 
 
 def _constant(cell: types.CellType) -> bool:
@@ -143,4 +165,5 @@ def generator_state(node: Node) -> Any:
 def state_attributes(value: Any) -> dict[str, Any]:
     """Return the attributes of an ordinary object that are state, by name."""
     wanted = STATE_ATTRIBUTES.get(class_name(type(value)))
-    return {name: item for name, item in vars(value).items() if wanted is None or name in wanted}
+    skip = "class_attributes" if isinstance(value, VecEnvWrapper) else ""  # what its class is made of: code
+    return {name: item for name, item in vars(value).items() if name != skip and (wanted is None or name in wanted)}

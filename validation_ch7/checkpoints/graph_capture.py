@@ -9,6 +9,7 @@ its path, and the grade of the checkpoint falls.
 from __future__ import annotations
 
 import collections
+import ctypes
 import enum
 import math
 import random
@@ -24,6 +25,7 @@ from validation_ch7.checkpoints.graph import (
     GENERATORS,
     SAME,
     Node,
+    bound_to,
     class_name,
     generator_node,
     immaterial,
@@ -34,36 +36,63 @@ from validation_ch7.checkpoints.graph import (
 )
 
 _MAX_DEPTH = 200
+_Placed = tuple[int, int, str, NDArray[Any], dict[str, Any]]
+"""Where an array begins and ends in memory, its path, itself, and its node."""
 
 
 class Capture:
     """One pass over a live graph.
+
+    Args:
+        elsewhere: objects that are saved in another way; a reference to one stays as it is.
 
     Attributes:
         arrays: the arrays met, copied, by their name in the file.
         lost: paths of what could not be written down.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *elsewhere: Any) -> None:
+        self._elsewhere = {id(value) for value in elsewhere}
         self.arrays: dict[str, NDArray[Any]] = {}
         self.lost: list[str] = []
+        self._stored = 0
         self._seen: dict[int, int] = {}
         self._alive: list[Any] = []
-        self._memory: list[tuple[int, int, str]] = []
+        self._memory: list[_Placed] = []
 
     def take(self, value: Any, path: str) -> Node:
         """Return ``value`` as a node; what cannot be taken is added to ``lost`` and left as it is."""
         return self._node(value, path, 0)
 
-    def overlaps(self) -> list[str]:
-        """Return the paths of arrays that share memory with another one; restoring would part them."""
-        found, end, last = [], -1, ""
-        for start, stop, path in sorted(self._memory):
-            if start < end:
-                found.append(f"{path} (shares memory with {last})")
-            if stop > end:
-                end, last = stop, path
-        return found
+    def join_views(self) -> None:
+        """Rewrite the nodes of arrays that share memory or lie in it unusually, so that restored ones do too.
+
+        The layout matters: a convolution of a transposed image differs in its last bits from that of its copy.
+        """
+        group: list[_Placed] = []
+        end = 0
+        for item in sorted(self._memory, key=lambda item: item[:2]):
+            if item[0] >= end:
+                self._join(group)
+                group = []
+            group.append(item)
+            end = max(end, item[1])
+        self._join(group)
+        self._memory.clear()
+
+    def _join(self, group: list[_Placed]) -> None:
+        shared = len(group) > 1 and any(array.flags.writeable for *_, array, _ in group)
+        if not shared and all(_usual(array) for *_, array, _ in group):
+            return
+        begin, end = group[0][0], max(stop for _, stop, *_ in group)
+        block = self._store(np.frombuffer(ctypes.string_at(begin, end - begin), np.uint8))
+        for *_, path, array, node in group:
+            if array.dtype.names is not None:
+                self.lost.append(f"{path} (shares memory with another array)")
+            del self.arrays[node["v"]]
+            layout = {"shape": list(array.shape), "strides": list(array.strides), "write": array.flags.writeable}
+            offset = array.__array_interface__["data"][0] - begin
+            node |= {"$": "view", "v": block, "dtype": array.dtype.str, "offset": offset, **layout}
 
     def _node(self, value: Any, path: str, depth: int) -> Node:
         kind = type(value)
@@ -76,6 +105,8 @@ class Capture:
         key = id(value)
         if key in self._seen:
             return {"$": "ref", "v": self._seen[key]}
+        if key in self._elsewhere:
+            return SAME
         return self._fresh(value, kind, path, depth + 1)
 
     def _fresh(self, value: Any, kind: type, path: str, depth: int) -> Node:
@@ -112,6 +143,8 @@ class Capture:
             return {"$": "named", "class": class_name(kind), "v": self._items(value, path, depth)}
         if isinstance(value, spaces.Space):
             return self._mark(value, {"$": "space"}) | {"v": self._space(value, path, depth)}
+        if (owner := bound_to(value)) is not None:
+            return {"$": "method", "v": self._node(owner, f"{path}.__self__", depth)}
         if immaterial(value):
             return SAME
         if stateful(kind):
@@ -129,6 +162,9 @@ class Capture:
             self.lost.append(f"{path} (SubprocVecEnv: its environments lack get_state(); wrap them in ResumableEnv)")
             return SAME
         states = env.env_method("get_state")
+        for index, state in enumerate(states):
+            lost = state.get("lost", ()) if isinstance(state, dict) else ()
+            self.lost += [f"{path}.envs[{index}].{item}" for item in lost]
         return self._mark(env, {"$": "workers"}) | {"v": self._items(states, f"{path}.envs", depth)}
 
     def _mark(self, value: Any, node: dict[str, Any]) -> dict[str, Any]:
@@ -151,19 +187,20 @@ class Capture:
         if value.dtype.hasobject:
             return self._lose(path, value)
         node = self._mark(value, {"$": "array"})
-        if value.nbytes and value.flags.writeable:
-            start, stop = np.lib.array_utils.byte_bounds(value)
-            self._memory.append((start, stop, path))
-        return node | {"v": self._store(value.copy())}
+        node["v"] = self._store(value.copy(order="K"))
+        if value.nbytes:
+            self._memory.append((*_bounds(value), path, value, node))
+        return node
 
     def _tensor(self, value: th.Tensor) -> str:
         plain = value.detach().cpu()
         if plain.dtype is th.bfloat16:
             plain = plain.view(th.int16)
-        return self._store(plain.numpy().copy())
+        return self._store(plain.numpy().copy(order="K"))
 
     def _store(self, array: NDArray[Any]) -> str:
-        name = f"a{len(self.arrays)}"
+        name = f"a{self._stored}"
+        self._stored += 1
         self.arrays[name] = array
         return name
 
@@ -185,3 +222,19 @@ class Capture:
         if isinstance(value, th.Generator):
             return {"$": "torchgen", "v": self._store(value.get_state().numpy().copy())}
         return None
+
+
+def _bounds(array: NDArray[Any]) -> tuple[int, int]:
+    # numpy names this differently in its versions 1 and 2.
+    low = high = array.__array_interface__["data"][0]
+    for length, stride in zip(array.shape, array.strides, strict=True):
+        low, high = low + min(0, (length - 1) * stride), high + max(0, (length - 1) * stride)
+    return low, high + array.itemsize
+
+
+def _usual(array: NDArray[Any]) -> bool:
+    usual, step = [], array.itemsize
+    for length in reversed(array.shape):
+        usual.append(step)
+        step *= length
+    return array.strides == tuple(reversed(usual))

@@ -22,6 +22,7 @@ from validation_ch7.checkpoints.graph import (
     GENERATORS,
     SAME,
     Node,
+    bound_to,
     class_name,
     generator_state,
     live_classes,
@@ -45,6 +46,8 @@ class Restore:
     def __init__(self, arrays: dict[str, NDArray[Any]], *live: Any) -> None:
         self._arrays = arrays
         self._seen: dict[int, Any] = {}
+        self._filled: set[int] = set()
+        self._blocks: dict[str, NDArray[Any]] = {}
         self._live = live
         self._classes: dict[str, type] | None = None
 
@@ -63,15 +66,20 @@ class Restore:
             raise RestoreError(f"{path}: unknown kind {node['$']!r}")
         try:
             return put(node, current, path)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as fault:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as fault:
             raise RestoreError(f"{path}: {type(fault).__name__}: {fault}") from fault
 
     def _remember(self, node: Node, value: Any) -> Any:
         self._seen[node["i"]] = value
+        self._filled.add(id(value))  # kept alive by the line above
         return value
 
+    def _unused(self, current: Any) -> bool:
+        # Two written objects must not fill the same live one.
+        return id(current) not in self._filled
+
     def _copy(self, node: Node) -> NDArray[Any]:
-        return self._arrays[node["v"]].copy()
+        return self._arrays[node["v"]].copy(order="K")
 
     def _put_same(self, node: Node, current: Any, path: str) -> Any:
         return current
@@ -90,6 +98,15 @@ class Restore:
 
     def _put_array(self, node: Node, current: Any, path: str) -> Any:
         return self._remember(node, self._copy(node))
+
+    def _put_view(self, node: Node, current: Any, path: str) -> Any:
+        block, dtype = self._blocks.setdefault(node["v"], self._copy(node)), np.dtype(node["dtype"])
+        if dtype.hasobject:  # bytes of a file must never be taken for pointers
+            raise RestoreError(f"{path}: an array of Python objects")
+        layout = {"offset": node["offset"], "strides": tuple(node["strides"])}
+        view: NDArray[Any] = np.ndarray(tuple(node["shape"]), dtype, block.data, **layout)
+        view.flags.writeable = bool(node["write"])
+        return self._remember(node, view)
 
     def _put_bytes(self, node: Node, current: Any, path: str) -> Any:
         return self._copy(node).tobytes()
@@ -146,25 +163,33 @@ class Restore:
 
     def _put_generator(self, node: Node, current: Any, path: str) -> Any:
         state = generator_state(node["v"])
-        bits = GENERATORS[state["bit_generator"]]()
-        bits.state = state
-        return self._remember(node, np.random.Generator(bits))
+        kind = GENERATORS[state["bit_generator"]]
+        here = isinstance(current, np.random.Generator) and type(current.bit_generator) is kind
+        value = current if here and self._unused(current) else np.random.Generator(kind())
+        value.bit_generator.state = state
+        return self._remember(node, value)
 
     def _put_randomstate(self, node: Node, current: Any, path: str) -> Any:
-        value = np.random.RandomState()
+        here = isinstance(current, np.random.RandomState) and self._unused(current)
+        value = current if here else np.random.RandomState()
         value.set_state(generator_state(node["v"]))
         return self._remember(node, value)
 
     def _put_random(self, node: Node, current: Any, path: str) -> Any:
         version, words, gauss = node["v"]
-        value = random.Random()
+        value = current if type(current) is random.Random and self._unused(current) else random.Random()
         value.setstate((version, tuple(words), gauss))
         return self._remember(node, value)
 
     def _put_torchgen(self, node: Node, current: Any, path: str) -> Any:
-        value = th.Generator()
+        value = current if isinstance(current, th.Generator) and self._unused(current) else th.Generator()
         value.set_state(th.from_numpy(self._copy(node)))
         return self._remember(node, value)
+
+    def _put_method(self, node: Node, current: Any, path: str) -> Any:
+        owner = bound_to(current)
+        value = self.put(node["v"], owner, path)
+        return current if value is owner else getattr(value, current.__name__)
 
     def _put_space(self, node: Node, current: Any, path: str) -> Any:
         if not isinstance(current, spaces.Space):
@@ -191,7 +216,8 @@ class Restore:
         return current
 
     def _put_object(self, node: Node, current: Any, path: str) -> Any:
-        target = current if class_name(type(current)) == node["class"] else self._empty(node["class"], path)
+        here = class_name(type(current)) == node["class"] and self._unused(current)
+        target = current if here else self._empty(node["class"], path)
         self._remember(node, target)
         attributes = vars(target)
         for name, item in node["v"].items():

@@ -124,7 +124,7 @@ def learn_resumable(
             _settle(model, found, callback)
             return _nothing_to_do(found, before, total_timesteps)
         lineage = _lineage(found, session_id or uuid.uuid4().hex[:12])
-        saver = Saver(store, model, settings, lineage, environment, metrics, clock)
+        saver = Saver(store, model, settings, lineage, environment, metrics, clock, log)
         session = SessionCallback(
             as_callback(callback), saver, Limits(end, deadline, should_stop), found.state if found else None, clock
         )

@@ -12,6 +12,7 @@ from validation_ch7.checkpoints.manifest import Compatibility
 from validation_ch7.checkpoints.select import Rejected, none_usable, quarantine_all
 from validation_ch7.checkpoints.store import CheckpointStore, StoredCheckpoint
 from validation_ch7.errors import CheckpointCorruptError, CheckpointForeignError
+from validation_ch7.planning import Origin
 
 Log = Callable[[str], None]
 TAG = "[CHECKPOINT]"
@@ -68,3 +69,8 @@ def bundle_files(store: CheckpointStore, parent: StoredCheckpoint | None) -> dic
     if store.best_path.is_file():
         files[f"{root}/{naming.BEST}/{naming.BEST_NAME}"] = store.best_path
     return files
+
+
+def origin_of(parent: StoredCheckpoint | None) -> Origin:
+    """Return a checkpoint as the planner of sessions sees it."""
+    return Origin(parent.steps, parent.digest, parent.path.name) if parent else Origin()

@@ -24,7 +24,7 @@ from validation_ch7.checkpoints.arrays import pack_arrays, unpack_arrays
 from validation_ch7.checkpoints.manifest import Chunk, Replay
 from validation_ch7.checkpoints.naming import chunk_path
 from validation_ch7.errors import CheckpointCorruptError
-from validation_ch7.files import commit_bytes, sha256_bytes
+from validation_ch7.files import commit_bytes, sha256_bytes, sha256_file, storage_errors
 
 Rows = dict[str, NDArray[Any]]
 
@@ -71,6 +71,8 @@ def row_arrays(buffer: ReplayBuffer) -> Rows:
 def extra_attributes(buffer: ReplayBuffer) -> dict[str, Any]:
     """Return what else a special buffer (hindsight, third-party) keeps, by name."""
     skip = _CONFIGURATION.union(_ROW_FIELDS)
+    if not getattr(buffer, "copy_info_dict", True):
+        skip |= {"infos"}  # hindsight keeps the infos only if its reward needs them
     return {name: value for name, value in vars(buffer).items() if name not in skip}
 
 
@@ -148,9 +150,15 @@ def _write_chunk(folder: Path, pending: PendingChunk) -> Chunk:
     data = pack_arrays(pending.rows)
     digest = sha256_bytes(data)
     path = chunk_path(folder, digest)
-    if not path.is_file() or path.stat().st_size != len(data):
+    if not _holds(path, digest):
         commit_bytes(path, data)
     return Chunk(sha256=digest, bytes=len(data), start=pending.start, stop=pending.stop)
+
+
+def _holds(path: Path, digest: str) -> bool:
+    # A run that goes back to an earlier checkpoint meets the chunks of the damaged one again.
+    with storage_errors(path):
+        return path.is_file() and sha256_file(path) == digest
 
 
 def read_chunk(folder: Path, chunk: Chunk) -> bytes:

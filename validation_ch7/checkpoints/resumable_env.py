@@ -21,7 +21,8 @@ class ResumableEnv(gym.Wrapper[Any, Any, Any, Any]):
         """Return the state of the whole chain of wrappers below as plain data."""
         capture = Capture()
         node = capture.take(self.env, "env")
-        return {"node": node, "arrays": capture.arrays, "lost": [*capture.lost, *capture.overlaps()]}
+        capture.join_views()
+        return {"node": node, "arrays": capture.arrays, "lost": capture.lost}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Put the state of the chain of wrappers back.

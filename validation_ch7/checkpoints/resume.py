@@ -24,6 +24,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.save_util import recursive_getattr
+from stable_baselines3.common.vec_env import VecEnvWrapper, VecNormalize
 
 from validation_ch7.checkpoints.archive import Archive
 from validation_ch7.checkpoints.arrays import unpack_arrays
@@ -48,6 +49,7 @@ class TrainingState:
     """The plain-data part of a checkpoint, read.
 
     Attributes:
+        seed: for environments that cannot go on; differs from checkpoint to checkpoint.
         lost: what could not be put back; more than nothing means that the resume is not exact.
     """
 
@@ -55,6 +57,7 @@ class TrainingState:
     state: Mapping[str, Node]
     arrays: dict[str, NDArray[Any]]
     n_envs: int
+    seed: int = 0
     lost: list[str] = field(default_factory=list)
 
     @property
@@ -82,7 +85,8 @@ def read_state(archive: Archive) -> TrainingState:
             found=str(fault),
             remedy="the previous checkpoint is used where there is one",
         ) from None
-    return TrainingState(archive.path, state, arrays, archive.manifest.compatibility.n_envs)
+    seed = int(archive.manifest.digest[:7], 16)
+    return TrainingState(archive.path, state, arrays, archive.manifest.compatibility.n_envs, seed)
 
 
 def restore_model(model: BaseAlgorithm, archive: Archive, chunks: Path) -> TrainingState:
@@ -194,23 +198,38 @@ def restore_loop(model: BaseAlgorithm, state: TrainingState, callbacks: Mapping[
     try:
         if not same_rows:
             raise RestoreError(f"env: {state.n_envs} environments in the checkpoint, {model.n_envs} now")
+        if not state.state.get("env_complete"):
+            raise RestoreError("env: its state was not captured completely, so it starts anew")
         restore.put(state.state.get("env"), model.env, "env")
         restore.put(state.state.get("action_space"), model.action_space, "action_space")
     except RestoreError as fault:
         state.lost.append(str(fault))
-        _start_afresh(model)
+        _start_afresh(model, state)
     for name, callback in callbacks.items():
         node = dict(state.state.get("callbacks") or {}).get(name)
         if node is not None:
             restore_callback(callback, node, restore, name, state)
 
 
-def _start_afresh(model: BaseAlgorithm) -> None:
+def _start_afresh(model: BaseAlgorithm, state: TrainingState) -> None:
     assert model.env is not None
+    model.env.seed(state.seed)  # else the episodes of the first session would come again
     model._last_obs = model.env.reset()  # type: ignore[assignment]
     model._last_episode_starts = np.ones((model.n_envs,), dtype=bool)
+    _restore_statistics(model.env, state.state.get("env"), state)
     if (normalize := model.get_vec_normalize_env()) is not None:
         model._last_original_obs = normalize.get_original_obs()
+        model._last_obs = normalize.normalize_obs(normalize.get_original_obs())
+
+
+def _restore_statistics(env: Any, node: Node, state: TrainingState) -> None:
+    while isinstance(env, VecEnvWrapper) and isinstance(node, dict) and isinstance(node.get("v"), dict):
+        for name in ("obs_rms", "ret_rms") if isinstance(env, VecNormalize) else ():
+            try:
+                setattr(env, name, Restore(state.arrays, env).put(node["v"].get(name), getattr(env, name), name))
+            except RestoreError as fault:
+                state.lost.append(f"statistics of VecNormalize ({fault})")
+        env, node = env.venv, node["v"].get("venv")
 
 
 def _restore_attributes(model: BaseAlgorithm, state: TrainingState, restore: Restore, skip: frozenset[str]) -> None:

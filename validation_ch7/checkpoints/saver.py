@@ -6,6 +6,7 @@ training loop at the next step. The synchronous mode runs the same code in the l
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -31,6 +32,7 @@ from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.session import Exactness
 
 Clock = Callable[[], float]
+_LOGGER = logging.getLogger("validation_ch7.checkpoints")
 _GRADES = (Exactness.EXACT, Exactness.STATISTICAL, Exactness.WEIGHTS_ONLY)
 
 
@@ -109,6 +111,7 @@ class Saver:
         environment: facts of the environment that compatibility compares.
         metrics: gives the latest evaluation results, or nothing.
         clock: seconds that never go back.
+        log: receives one line for each checkpoint that is durable.
     """
 
     def __init__(
@@ -120,7 +123,9 @@ class Saver:
         environment: Mapping[str, Any] | None = None,
         metrics: Callable[[], Mapping[str, float]] | None = None,
         clock: Clock = time.monotonic,
+        log: Callable[[str], None] = _LOGGER.info,
     ) -> None:
+        self._log = log
         self._store, self._model, self._settings, self._lineage = store, model, settings, lineage
         self._inherited, self._lost = lineage.exactness, lineage.lost
         self._metrics, self._clock = metrics, clock
@@ -194,10 +199,11 @@ class Saver:
             replay=replay,
         ).sealed()
         parent = self._lineage.parent
-        self._store.commit(manifest, members, self._settings.retention, parent.digest if parent else None)
+        path = self._store.commit(manifest, members, self._settings.retention, parent.digest if parent else None)
         if replay is not None:
             self._recorder.confirm(replay, snapshot.steps)
         self._last = manifest
+        self._log(f"[CHECKPOINT] saved {path.name} ({sum(map(len, members.values())) / 1e6:.1f} MB)")
         self.longest_save_s = max(self.longest_save_s, self._clock() - begin)
 
     def check(self) -> None:

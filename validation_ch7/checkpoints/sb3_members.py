@@ -52,7 +52,9 @@ class Sb3Members:
         return members
 
     def _value(self, name: str, value: Any) -> Any:
-        return self._serialised(name, value) if _changes(name, value) else self._constant[name]
+        if _changes(name, value) or name not in self._constant:
+            return self._serialised(name, value)
+        return self._constant[name]
 
     def _serialised(self, name: str, value: Any) -> Any:
         if isinstance(value, _PLAIN):

@@ -33,7 +33,7 @@ from validation_ch7.session import Exactness
 _NOT_STATE = frozenset(
     {"env", "logger", "_logger", "_custom_logger", "_vec_normalize_env", "policy_class", "lr_schedule", "device"}
     | {"rollout_buffer", "replay_buffer", "rollout_buffer_class", "replay_buffer_class", "exploration_schedule"}
-    | {"clip_range", "clip_range_vf", "start_time", "observation_space", "action_space", "n_envs", "tensorboard_log"}
+    | {"clip_range", "clip_range_vf", "start_time", "n_envs", "tensorboard_log"}
     | {"batch_norm_stats", "batch_norm_stats_target", "_stats_window_size", "target_entropy", "verbose"}
     | {"_total_timesteps", "_num_timesteps_at_start"}  # of this run: the horizon may be raised
 )
@@ -67,7 +67,7 @@ def take_snapshot(
     callbacks: Mapping[str, BaseCallback] | None = None,
 ) -> Snapshot:
     """Copy the complete training state; without a ``recorder`` the replay buffer is left out."""
-    capture = Capture()
+    capture = Capture(model, model.policy, *_buffers(model))
     generators, generator_arrays = take_generators()
     state: dict[str, Node] = {
         "version": 1,
@@ -75,6 +75,7 @@ def take_snapshot(
         "model": take_model(model, capture),
         "env": capture.take(model.env, "env"),
         "action_space": capture.take(model.action_space, "action_space"),  # warm-up and epsilon-greedy draw from it
+        "env_complete": not any(path.startswith("env") for path in capture.lost),
         "sde": capture.take(sde_matrices(model), "sde"),
         "generators": generators,
         "replay_tail": None,
@@ -86,11 +87,12 @@ def take_snapshot(
         replay = recorder.take(model.replay_buffer, model.num_timesteps)
         state["replay_tail"] = capture.take(tail_rows(model.replay_buffer), "replay_tail")
         state["replay_extra"] = capture.take(extra_attributes(model.replay_buffer), "replay_buffer")
-    lost = [*capture.lost, *capture.overlaps()]
+    lost = list(capture.lost)
     if boundary == "torn":
         lost.append("rollout (a callback stopped the run between two steps)")
     capture.lost.clear()
     state["callbacks"] = {name: take_callback(item, capture, name) for name, item in (callbacks or {}).items()}
+    capture.join_views()
     parameters, variables = torch_state(model)
     return Snapshot(
         steps=model.num_timesteps,
@@ -104,6 +106,11 @@ def take_snapshot(
         attributes=saved_attributes(model),
         replay=replay,
     )
+
+
+def _buffers(model: BaseAlgorithm) -> list[Any]:
+    names = ("replay_buffer", "rollout_buffer")
+    return [getattr(model, name) for name in names if getattr(model, name, None) is not None]
 
 
 def take_model(model: BaseAlgorithm, capture: Capture) -> dict[str, Node]:

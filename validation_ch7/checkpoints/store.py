@@ -43,6 +43,11 @@ class StoredCheckpoint:
     manifest: Manifest | None
     fault: str | None = None
 
+    @property
+    def digest(self) -> str | None:
+        """Its identity; None where there is no manifest."""
+        return self.manifest.digest if self.manifest else None
+
 
 class CheckpointStore:
     """A folder of checkpoints under one prefix.
@@ -79,7 +84,8 @@ class CheckpointStore:
         with exclusive(self.root, purpose):
             for folder in (self.folder, self.chunks, self.best_path.parent):
                 make_folder(folder)
-            sweep_partials((self.root, self.folder, self.chunks, self.best_path.parent))
+            quarantine = self.folder / naming.QUARANTINE
+            sweep_partials((self.root, self.folder, self.chunks, self.best_path.parent, quarantine, self.backups))
             self.collect_chunks()
             yield
 
@@ -91,6 +97,10 @@ class CheckpointStore:
                 if (steps := naming.checkpoint_steps(path.name, self.prefix)) is not None:
                     found[path] = steps
         return sorted(found, key=lambda path: found[path], reverse=True)
+
+    def newest_steps(self) -> int | None:
+        """Return the steps of the newest checkpoint, or None where there is none."""
+        return next((naming.checkpoint_steps(path.name, self.prefix) for path in self.paths()), None)
 
     def path(self, steps: int) -> Path:
         """Return where the checkpoint at ``steps`` lies, or would lie."""
@@ -145,7 +155,7 @@ class CheckpointStore:
         commit_file(path, lambda stream: write_archive(stream, manifest, members))
         self._manifests[path] = (path.stat().st_mtime_ns, manifest)
         self.write_metadata(manifest)
-        self.prune(retention, parent)
+        self.prune(retention, parent, newest=path)
         return path
 
     def write_metadata(self, manifest: Manifest) -> None:
@@ -184,10 +194,11 @@ class CheckpointStore:
         reward = manifest.metrics.get("mean_reward")
         return Entry(entry.path.name, entry.steps, manifest.digest, manifest.total_bytes, reward, pinned)
 
-    def prune(self, retention: Retention, parent: str | None = None) -> list[Decision]:
-        """Delete what no policy keeps, then the chunks that nothing names any more."""
+    def prune(self, retention: Retention, parent: str | None = None, newest: Path | None = None) -> list[Decision]:
+        """Delete what no policy keeps, then the chunks that nothing names any more; ``newest`` stays in any case."""
         decisions = self.plan_retention(retention, parent)
         doomed = [self.folder / decision.entry.name for decision in decisions if not decision.keep]
+        doomed = [path for path in doomed if path != newest]
         self._delete(doomed, self.folder)
         if doomed:
             self.collect_chunks()

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from validation_ch7.environment.statistics import summarise
 from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
-from validation_ch7.traffic import MEASURES, Simulator, base_flows, draw_arrivals
+from validation_ch7.traffic import MEASURES, Simulator, base_flows, draw_arrivals, summarise
 
 _PEAKS = (MEASURES.index("queue_max_veh"), MEASURES.index("overall"))
 
@@ -55,11 +54,14 @@ class EpisodeBatch:
         """Return the observations of all rows, (rows, size), without advancing."""
         return self.simulator.step(self._idle)
 
-    def step(self, actions: Any) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
+    def step(
+        self, actions: Any, skip: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
         """Advance all rows by one decision.
 
         Args:
             actions: integers, (rows,) or (rows, intersections).
+            skip: (rows,) rows that are only observed.
 
         Returns:
             Observations (rows, size), rewards (rows,), and which rows reached the horizon (rows,).
@@ -68,6 +70,23 @@ class EpisodeBatch:
             ConfigurationError: an action is no integer or out of range, or a row has not been reset.
         """
         wanted = self.phases_for(actions)
+        self._check_running()
+        moving = np.ones(len(wanted), np.bool_) if skip is None else ~skip
+        if skip is not None:
+            wanted[skip] = -1
+        observation = self.simulator.step(wanted)
+        measures = self.simulator.measures
+        peaks = np.maximum(self.totals[:, _PEAKS], measures[:, _PEAKS])
+        self.totals += measures
+        self.totals[:, _PEAKS] = peaks
+        rewards = self._reward(measures) * moving
+        self.returns += rewards
+        self.elapsed_s += self.config.decision_s * moving
+        done = self.simulator.clock >= self.config.steps_per_episode
+        self.running &= ~done
+        return observation, rewards, done
+
+    def _check_running(self) -> None:
         if not self.running.all():
             raise ConfigurationError(
                 "The episode has not begun, or is over.",
@@ -75,17 +94,6 @@ class EpisodeBatch:
                 expected="reset() before step()",
                 remedy="call reset()",
             )
-        observation = self.simulator.step(wanted)
-        measures = self.simulator.measures
-        peaks = np.maximum(self.totals[:, _PEAKS], measures[:, _PEAKS])
-        self.totals += measures
-        self.totals[:, _PEAKS] = peaks
-        rewards = self._reward(measures)
-        self.returns += rewards
-        self.elapsed_s += self.config.decision_s
-        done = self.simulator.clock >= self.config.steps_per_episode
-        self.running &= ~done
-        return observation, rewards, done
 
     def phases_for(self, actions: Any) -> NDArray[np.int64]:
         """Return the phase that each action wants, shape (rows, intersections).

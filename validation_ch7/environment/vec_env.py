@@ -49,8 +49,8 @@ class TrafficVecEnv(VecEnv):
     """SB3 ``VecEnv`` over a batch; a row that reaches its horizon starts anew in the same step.
 
     ``infos`` at the end of an episode: ``terminal_observation``, ``TimeLimit.truncated``, ``traffic`` (see
-    :func:`~.statistics.summarise`) and ``episode`` with r, l and t; t is simulated, not wall-clock, time [s], so
-    that infos repeat exactly.
+    :func:`~validation_ch7.traffic.summarise`) and ``episode`` with r, l and t; t is simulated, not wall-clock,
+    time [s], so that infos repeat exactly.
 
     Args:
         config: the environment.

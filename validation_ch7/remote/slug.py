@@ -18,10 +18,11 @@ def slugify(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def session_slug(section: str, session_id: str) -> str:
-    """Return the short, stable slug of one session.
+def session_slug(title: str, session_id: str) -> str:
+    """Return the short, stable slug of one session; its last part is a digest of the session's id.
 
     >>> session_slug("section_7_6_rl_performance", "20260101T000000Z-ab12")
     'section-7-6-rl-performance-1e4b1b1d'
     """
-    return f"{slugify(section)[: MAX_SLUG - 9].strip('-')}-{sha256_bytes(session_id.encode())[:8]}"
+    base = slugify(title)[: MAX_SLUG - 9].strip("-")
+    return f"{base}-{sha256_bytes(session_id.encode())[:8]}".strip("-")

@@ -24,8 +24,9 @@ class Tables(NamedTuple):
     """Constants of one network, its classes and its signals.
 
     Attributes:
-        physics: (8, 2) by class: Vmax [m/s]; c = Vmax / R^2 [m/s]; 1 / R [-]; 1 - exp(-dt / tau) [-];
-            vehicle length [m]; then (0, 1); (least number kept, 2); (least occupancy of a present class, 0).
+        physics: (9, 2) by class: Vmax [m/s]; c = Vmax / R^2 [m/s]; 1 / R [-]; 1 - exp(-dt / order / tau) [-];
+            vehicle length [m]; then constants of the same type: (0, 1); (least number kept, 2); (least occupancy
+            of a present class, 0); (1 / 2, 0).
         rate: (slots,) dt / dx [s/m], 0 in unused slots.
         links: (links, 3) first slot, slot after the last, row of the entry queue or -1.
         widths: (links, 2) cell length [m], lanes.

@@ -20,14 +20,14 @@ def base_flows(config: EnvironmentConfig, layout: Layout) -> Floats:
     flows = np.array(sides, dtype=np.float64)
     if config.demand.profile != "saturated":
         return flows
-    need = critical_ratio(config, layout, flows)
-    lost = len(_served(layout)) * (config.signal.yellow_s + config.signal.all_red_s)
+    need = sum(phase_ratios(config, layout, flows))
+    lost = int(layout.tables.green.any(axis=1).sum()) * (config.signal.yellow_s + config.signal.all_red_s)
     green = 1.0 - lost / config.demand.reference_cycle_s
     return flows * (config.demand.degree_of_saturation * green / need) if need > 0.0 else flows
 
 
-def critical_ratio(config: EnvironmentConfig, layout: Layout, flows: Floats) -> float:
-    """Return the sum over phases of the greatest flow over saturation flow [-] among the entries that each serves.
+def phase_ratios(config: EnvironmentConfig, layout: Layout, flows: Floats) -> list[float]:
+    """Return for each phase the greatest flow over saturation flow [-] among the entries that it serves.
 
     Args:
         config: the configuration.
@@ -41,11 +41,7 @@ def critical_ratio(config: EnvironmentConfig, layout: Layout, flows: Floats) -> 
     greatest = [0.0] * 4
     for road, ratio in zip(layout.entries, ratios, strict=True):
         greatest[road % 4] = max(greatest[road % 4], float(ratio))
-    return sum(max(greatest[a] for a in np.flatnonzero(layout.tables.green[phase])) for phase in _served(layout))
-
-
-def _served(layout: Layout) -> list[int]:
-    return [phase for phase in range(layout.phases) if layout.tables.green[phase].any()]
+    return [max((greatest[a] for a in np.flatnonzero(green)), default=0.0) for green in layout.tables.green]
 
 
 def shape(config: EnvironmentConfig) -> Floats:

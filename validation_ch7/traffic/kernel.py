@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numba import njit
 
-from validation_ch7.traffic import flow, junction, measure
+from validation_ch7.traffic import flow, junction, measure, second_order
 from validation_ch7.traffic.arrays import Array, Tables
 
 
@@ -68,11 +68,126 @@ def tick(signal: Array, open_road: Array, tables: Tables) -> None:
         signal[k, 2] += 1
 
 
-KERNELS = (request, tick, *flow.KERNELS, *junction.KERNELS, *measure.KERNELS)
+@njit(error_model="numpy", inline="always")
+def exchange(
+    x: Array, queue: Array, exits: Array, open_road: Array, v: Array, flux: Array, ends: Array, tables: Tables
+) -> None:
+    """Exchange vehicles at the ends of the roads and update the state by one Euler step.
+
+    Args:
+        x: (4, slots) state, updated.
+        queue: (entries, 2) vehicles outside [veh], updated.
+        exits: (2,) vehicles that left [veh], added to.
+        open_road: (links,) whether a road has green.
+        v: (2, slots) speeds [m/s].
+        flux: (4, slots + 1) fluxes of the interior; those at road ends are written.
+        ends: (5, links, 2) scratch; see :mod:`~validation_ch7.traffic.junction`.
+        tables: constants.
+    """
+    junction.offer(x, open_road, ends, tables)
+    junction.gather(ends, queue, tables)
+    junction.limit(x, v, ends, tables)
+    junction.hold_back(ends, queue, tables)
+    junction.bound(flux, ends, exits, tables)
+    flow.update(x, flux, tables.rate, tables.physics)
 
 
-def _build(inlined: str) -> Callable[..., None]:
-    @njit(error_model="numpy", cache=True)
+@njit(error_model="numpy", inline="always")
+def first_order_step(
+    x: Array,
+    queue: Array,
+    exits: Array,
+    open_road: Array,
+    v: Array,
+    pair: Array,
+    flux: Array,
+    ends: Array,
+    tables: Tables,
+) -> None:
+    """Advance by one time step: relaxation, HLL fluxes, Euler.
+
+    Args:
+        x: (4, slots) state, updated.
+        queue: (entries, 2) vehicles outside [veh], updated.
+        exits: (2,) vehicles that left [veh], added to.
+        open_road: (links,) whether a road has green.
+        v: (2, slots) scratch.
+        pair: (2, slots) scratch.
+        flux: (4, slots + 1) scratch.
+        ends: (5, links, 2) scratch.
+        tables: constants.
+    """
+    flow.relax_and_wave(x, v, pair, tables.physics)
+    flow.hll_fluxes(x, v, pair, flux, tables.physics)
+    exchange(x, queue, exits, open_road, v, flux, ends, tables)
+
+
+@njit(error_model="numpy")
+def second_order_step(
+    x: Array,
+    queue: Array,
+    exits: Array,
+    open_road: Array,
+    v: Array,
+    pair: Array,
+    flux: Array,
+    ends: Array,
+    tables: Tables,
+) -> None:
+    """Advance by one time step: half relaxation, MUSCL with SSP-RK2, half relaxation.
+
+    Args:
+        x: (4, slots) state, updated.
+        queue: (entries, 2) vehicles outside [veh], updated.
+        exits: (2,) vehicles that left [veh], added to.
+        open_road: (links,) whether a road has green.
+        v: (2, slots) scratch.
+        pair: (2, slots) scratch.
+        flux: (4, slots + 1) scratch.
+        ends: (5, links, 2) scratch.
+        tables: constants.
+    """
+    flow.relax_and_wave(x, v, pair, tables.physics)
+    before, waiting, gone = x.copy(), queue.copy(), exits.copy()
+    slope = np.empty_like(x)
+    for _ in range(2):
+        flow.find_speeds(x, v, tables.physics)
+        second_order.find_slopes(x, pair, slope, tables.rate, tables.physics)
+        second_order.muscl_fluxes(x, pair, slope, flux, tables.physics)
+        exchange(x, queue, exits, open_road, v, flux, ends, tables)
+    half = tables.physics[8, 0]
+    x[:] = half * (x + before)
+    queue[:] = 0.5 * (queue + waiting)
+    exits[:] = 0.5 * (exits + gone)
+    flow.relax_and_wave(x, v, pair, tables.physics)
+
+
+KERNELS = (
+    request,
+    tick,
+    exchange,
+    first_order_step,
+    second_order_step,
+    *flow.KERNELS,
+    *second_order.KERNELS,
+    *junction.KERNELS,
+    *measure.KERNELS,
+)
+
+
+def compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile a function, keeping the machine code on disk where there is a place for it.
+
+    Numba stores it beside the source, else in the user's cache folder, or where NUMBA_CACHE_DIR says.
+    """
+    try:
+        return cast("Callable[..., None]", njit(error_model="numpy", cache=True)(function))
+    except RuntimeError:
+        return cast("Callable[..., None]", njit(error_model="numpy")(function))
+
+
+def _build(order: int, inlined: str) -> Callable[..., None]:
+    @compiled
     def advance(
         tables: Tables,
         x: Array,
@@ -89,7 +204,7 @@ def _build(inlined: str) -> Callable[..., None]:
         substeps, samples = tables.timing[0], tables.timing[1]
         slots, links = tables.rate.size, tables.links.shape[0]
         v = np.zeros((2, slots), x.dtype)
-        wave = np.zeros((2, slots), x.dtype)
+        pair = np.zeros((2, slots), x.dtype)
         flux = np.zeros((4, slots + 1), x.dtype)
         queued = np.zeros((2, slots))
         ends = np.zeros((5, links, 2))
@@ -105,14 +220,10 @@ def _build(inlined: str) -> Callable[..., None]:
                     queue[b, entry, 0] += arrivals[b, clock[b], entry, 0] / substeps
                     queue[b, entry, 1] += arrivals[b, clock[b], entry, 1] / substeps
                 tick(signal[b], open_road, tables)
-                flow.relax_and_wave(x[b], v, wave, tables.physics)
-                flow.hll_fluxes(x[b], v, wave, flux, tables.physics)
-                junction.offer(x[b], open_road, ends, tables)
-                junction.gather(ends, queue[b], tables)
-                junction.limit(x[b], v, ends, tables)
-                junction.hold_back(ends, queue[b], tables)
-                junction.bound(flux, ends, measures[b, 4], tables)
-                flow.update(x[b], flux, tables.rate, tables.physics)
+                if order == 1:
+                    first_order_step(x[b], queue[b], measures[b, 4], open_road, v, pair, flux, ends, tables)
+                else:
+                    second_order_step(x[b], queue[b], measures[b, 4], open_road, v, pair, flux, ends, tables)
                 if (n + 1) % (substeps // samples) == 0:
                     flow.find_speeds(x[b], v, tables.physics)
                     measure.sample(x[b], v, queued, roads[b], queue[b], measures[b], tables)
@@ -122,8 +233,8 @@ def _build(inlined: str) -> Callable[..., None]:
     return advance
 
 
-advance = _build(fingerprint(KERNELS))
-"""Advance every environment of a batch by one decision.
+ADVANCE = {order: _build(order, fingerprint(KERNELS)) for order in (1, 2)}
+"""By order of the scheme: advance every environment of a batch by one decision.
 
 Args, with B environments: tables; x (B, 4, slots) state; queue (B, entries, 2) [veh]; signal
 (B, intersections, 3); arrivals (B, decisions, entries, 2) [veh per decision]; clock (B,) decision within the

@@ -79,7 +79,8 @@ def substeps_per_decision(config: EnvironmentConfig) -> tuple[int, int]:
     """Return the substeps and the samples of one decision.
 
     The step keeps dt (Vmax + 2 max c) <= cfl dx, the greatest gap between the fastest and slowest wave, at
-    which every cell's share of its own content stays positive. A sample is taken about every second.
+    which every cell's share of its own content stays positive; half of that for second order. A sample is
+    taken about every second.
 
     >>> substeps_per_decision(EnvironmentConfig())
     (30, 5)
@@ -87,7 +88,7 @@ def substeps_per_decision(config: EnvironmentConfig) -> tuple[int, int]:
     classes = (config.traffic.motorbike, config.traffic.car)
     fastest = max(kind.free_speed_m_s for kind in classes)
     slowest = 2.0 * max(kind.free_speed_m_s / kind.jam_occupancy**2 for kind in classes)
-    longest = config.solver.cfl * config.network.cell_length_m / (fastest + slowest)
+    longest = config.solver.cfl * config.network.cell_length_m / (fastest + slowest) / config.solver.order
     samples = max(1, round(config.decision_s))
     return samples * math.ceil(config.decision_s / longest / samples - 1e-9), samples
 
@@ -147,11 +148,12 @@ def _physics(config: EnvironmentConfig, dt: float) -> Floats:
         [kind.free_speed_m_s for kind in classes],
         [kind.free_speed_m_s / kind.jam_occupancy**2 for kind in classes],
         [1.0 / kind.jam_occupancy for kind in classes],
-        [-math.expm1(-dt / kind.relaxation_s) for kind in classes],
+        [-math.expm1(-dt / config.solver.order / kind.relaxation_s) for kind in classes],
         [kind.length_m for kind in classes],
         [0.0, 1.0],
         [1e-100 if config.solver.precision == "float64" else 1e-30, 2.0],
         [1e-9 if config.solver.precision == "float64" else 1e-6, 0.0],
+        [0.5, 0.0],
     ]
     return np.array(rows)
 
@@ -164,7 +166,9 @@ def _timing(config: EnvironmentConfig, substeps: tuple[int, int], dt: float) -> 
         signal.max_green_s or 0.0,
     )
     steps = [round(value / dt) for value in seconds]
-    return np.array([*substeps, *steps, config.observation.segments, round(signal.yellow_s / dt)], np.int64)
+    return np.array(
+        [*substeps, *steps, config.observation.segments, round(signal.yellow_s / dt), config.solver.order], np.int64
+    )
 
 
 def _scalars(config: EnvironmentConfig, dt: float) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.traffic.arrays import MEASURES, Array, Floats, Integers
-from validation_ch7.traffic.kernel import advance
+from validation_ch7.traffic.kernel import ADVANCE
 from validation_ch7.traffic.layout import build_layout
 
 STATE = ("x", "queue", "signal", "arrivals", "clock", "roads")
@@ -40,6 +40,7 @@ class Simulator:
                 remedy="give one seed per environment",
             )
         self.layout = build_layout(config)
+        self._advance = ADVANCE[config.solver.order]
         tables, entries = self.layout.tables, len(self.layout.entries)
         self.x: Array = np.zeros((size, 4, self.layout.slots), tables.rate.dtype)
         self.queue: Floats = np.zeros((size, entries, 2))
@@ -68,7 +69,7 @@ class Simulator:
                 environment as it is and only observes it.
         """
         observation = np.empty((self.size, self.layout.observation_size), np.float32)
-        advance(
+        self._advance(
             self.layout.tables,
             self.x,
             self.queue,

@@ -113,8 +113,7 @@ class CheckpointLearner:
 
     def newest_steps(self) -> int | None:
         """Return the steps of the newest checkpoint, or None where there is none."""
-        entries = self._store.entries()
-        return entries[0].steps if entries else None
+        return self._store.newest_steps()
 
     def learn(self, model: BaseAlgorithm, job: LearnJob) -> Learnt:
         """Resume if there is something to resume, then train."""

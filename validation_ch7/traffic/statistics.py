@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from validation_ch7.traffic import Simulator
+from validation_ch7.traffic.simulator import Simulator
 
 CLASSES = ("motorbike", "car")
 
@@ -17,7 +17,7 @@ def summarise(totals: NDArray[np.float64], simulator: Simulator, row: int) -> di
     included with the time they have spent so far; ``residual_veh`` says how many these are.
 
     Args:
-        totals: (7, 2) measures of the episode; see :data:`~validation_ch7.traffic.MEASURES`.
+        totals: (7, 2) measures of the episode; see :data:`~validation_ch7.traffic.arrays.MEASURES`.
         simulator: the simulator, after the last step.
         row: the row of the batch.
 

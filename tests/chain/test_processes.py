@@ -1,0 +1,174 @@
+"""The chain over real processes: killed, interrupted, run again by the command that people type."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.chain.conftest import Place
+from validation_ch7.checkpoints.archive import read_archive
+from validation_ch7.checkpoints.resume import state_digest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "validation_ch7" / "scripts" / "run_kaggle_validation_section_7_6.py"
+
+
+def command(place, *flags):
+    return [
+        sys.executable,
+        str(SCRIPT),
+        "--backend",
+        "local",
+        "--workspace",
+        str(place.root),
+        "--config",
+        str(place.config),
+        *flags,
+    ]
+
+
+def run(place, *flags, **environment):
+    return subprocess.run(
+        command(place, *flags),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+    )
+
+
+class Running:
+    """The command in a process group of its own, read line by line."""
+
+    def __init__(self, place, *flags):
+        self.process = subprocess.Popen(
+            command(place, *flags),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        self.lines = []
+
+    def until(self, wanted):
+        watchdog = threading.Timer(120, self.kill)
+        watchdog.start()
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if wanted(line):
+                watchdog.cancel()
+                return line
+        watchdog.cancel()
+        pytest.fail("the run ended first:\n" + "".join(self.lines))
+
+    def kill(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+
+    def interrupt(self):
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def end(self):
+        rest, _ = self.process.communicate(timeout=120)
+        return self.process.returncode, "".join(self.lines) + rest
+
+
+def committed(place):
+    """Whether a session has committed a checkpoint in its own folder."""
+    folders = place.root.glob("validation_output/local_sessions/*/working/*/data/models/checkpoints/*.zip")
+    return sorted(int(path.name.split("_")[-2]) for path in folders)
+
+
+def newest_state(place):
+    return state_digest(read_archive(place.store.paths()[0]))
+
+
+posix_only = pytest.mark.skipif(os.name == "nt", reason="process groups and SIGKILL are POSIX; Windows has no kill -9")
+
+
+@posix_only
+def test_kill_9_of_everything_then_the_same_command_ends_where_one_run_ends(tmp_path):
+    killed, whole = Place(tmp_path / "killed"), Place(tmp_path / "whole")
+    for place in (killed, whole):
+        place.edit("n_timesteps: 1024", "n_timesteps: 20480")
+        place.edit("save_freq: 128", "save_freq: 1024")
+    running = Running(killed)
+    running.until(lambda line: "[CHECKPOINT] saved" in line)
+    running.kill()
+    running.process.wait()
+    before = max(committed(killed))
+    done = run(killed, "--json")
+    whole.run()
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["steps_after"]) == (0, 20480)
+    assert answer["steps_before"] == before >= 1024
+    assert newest_state(killed) == newest_state(whole)
+
+
+@posix_only
+def test_ctrl_c_saves_restores_and_exits_130_and_the_next_run_finishes(tmp_path):
+    place = Place(tmp_path / "work")
+    place.edit("n_timesteps: 1024", "n_timesteps: 200000")
+    place.edit("quick_timesteps: 256", "quick_timesteps: 16384")
+    running = Running(place, "--quick")
+    running.until(lambda line: "steps/s" in line)
+    running.interrupt()
+    code, text = running.end()
+    assert code == 130, text
+    assert "Traceback" not in text
+    saved = place.store.paths()[0]
+    assert f"✓ {saved.name}" in text
+    answer = json.loads(run(place, "--quick", "--json").stdout)
+    assert (answer["steps_before"] > 0, answer["steps_after"], answer["resumed_from"]) == (True, 16384, saved.name)
+
+
+def test_two_runs_of_the_command_print_one_json_object_each_and_the_second_resumes(tmp_path):
+    place = Place(tmp_path / "with space")
+    first = run(place, "--quick", "--json", PYTHONIOENCODING="cp1252")
+    second = run(place, "--quick", "--json", PYTHONIOENCODING="ascii")
+    one, two = json.loads(first.stdout), json.loads(second.stdout)
+    assert (one["steps_after"], two["steps_before"], two["steps_after"]) == (256, 256, 512)
+    assert "Traceback" not in first.stderr + second.stderr
+    assert "[OK] Successfully restored" in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        (["--backend", "moon"], 2, "no such backend"),
+        (["--scenario", "moon"], 2, "no such scenario"),
+        (["--algorithm", "magic"], 2, "no such algorithm"),
+        (["--timesteps", "0"], 2, "must be positive"),
+        (["--config", "nowhere.yml"], 2, "cannot be read"),
+        (["--backend", "kaggle"], 3, "No Kaggle credentials"),
+        (["--nonsense"], 2, "No such option"),
+    ],
+)
+def test_bad_input_is_one_message_and_an_exit_code(tmp_path, flags, code, words):
+    place = Place(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    clean = dict.fromkeys(("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "XDG_CONFIG_HOME"), "")
+    done = run(place, *flags, **clean, HOME=str(home), USERPROFILE=str(home), KAGGLE_CONFIG_DIR=str(home))
+    assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [", "not valid YAML"),
+        ("- just\n- a list\n", "must hold keys and values"),
+        ("section: x\nsurprise: 1\n", "surprise: Extra inputs"),
+    ],
+)
+def test_broken_configuration_names_file_and_key(tmp_path, text, words):
+    place = Place(tmp_path)
+    place.config.write_text(text, encoding="utf-8")
+    done = run(place)
+    assert (done.returncode, words in done.stderr, str(place.config) in done.stderr) == (2, True, True), done.stderr

@@ -1,0 +1,1 @@
+"""Checkpoints: exactness, crash safety, hostile input."""

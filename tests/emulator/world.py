@@ -1,0 +1,121 @@
+"""What the emulated service remembers: one account, its kernels, datasets and quota."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import threading
+import uuid
+import zipfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tests.emulator.faults import FaultPlan
+from tests.emulator.session import EmulatedSession
+
+
+@dataclass
+class KernelVersion:
+    number: int
+    source: str
+    session: EmulatedSession
+
+
+@dataclass
+class Kernel:
+    slug: str
+    title: str
+    private: bool
+    versions: list[KernelVersion] = field(default_factory=list)
+    hidden_for: int = 0
+    """Reads that still answer 404, as while the service indexes a new kernel."""
+
+
+@dataclass
+class Dataset:
+    slug: str
+    title: str
+    private: bool
+    versions: list[Path] = field(default_factory=list)
+    pending_for: int = 0
+    """Status reads until the newest version is ready."""
+
+
+@dataclass
+class Rules:
+    """How this service behaves; the defaults are those of a good day."""
+
+    mount: str = "{slug}"
+    """Also ``datasets/{owner}/{slug}`` and ``notebooks/{owner}/{slug}``."""
+    gpu_sessions: int = 2
+    gpu_seconds: int = 30 * 3600
+    gpu_used: int = 0
+    queued_for: int = 0
+    """Status reads during which a new session is queued."""
+    hidden_for: int = 0
+    pending_for: int = 0
+    stale_for: int = 0
+    """Status reads without a version that still speak of the version before."""
+    keep_output_of_stopped: bool = True
+    stream_events: int | None = None
+    """Events after which the live log drops."""
+    time_scale: float = 1.0
+    """Session limits are multiplied by this, so that a test need not wait."""
+
+
+class World:
+    """The state of the service; all changes under one lock."""
+
+    def __init__(self, root: Path, rules: Rules | None = None, plan: FaultPlan | None = None) -> None:
+        self.root = root
+        self.rules = rules or Rules()
+        self.plan = plan or FaultPlan()
+        self.lock = threading.RLock()
+        self.owner = "tester"
+        self.key = "emulator-key"
+        self.token = "emulator-token"
+        self.token_valid = True
+        self.kernels: dict[str, Kernel] = {}
+        self.datasets: dict[str, Dataset] = {}
+        self.blobs: dict[str, tuple[str, int, Path]] = {}
+        self.refresh = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
+
+    def start_blob(self, name: str, length: int) -> str:
+        token = uuid.uuid4().hex
+        path = self.root / "blobs" / token
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        self.blobs[token] = (name, length, path)
+        return token
+
+    def add_dataset_version(self, dataset: Dataset, tokens: list[str]) -> None:
+        folder = self.root / "datasets" / dataset.slug / str(len(dataset.versions) + 1)
+        folder.mkdir(parents=True)
+        for token in tokens:
+            name, length, path = self.blobs[token]
+            if path.stat().st_size == length:  # a half uploaded file is left out, and nobody is told
+                arrive(path, folder, name)
+        dataset.versions.append(folder)
+        dataset.pending_for = self.rules.pending_for
+
+    def sessions(self) -> list[EmulatedSession]:
+        return [version.session for kernel in self.kernels.values() for version in kernel.versions]
+
+    def close(self) -> None:
+        for session in self.sessions():
+            session.stop()
+
+
+def arrive(blob: Path, folder: Path, name: str) -> None:
+    """Put an uploaded file into a dataset; archives are unpacked, as the service does."""
+    if name.endswith(".zip"):
+        with zipfile.ZipFile(blob) as archive:
+            archive.extractall(folder / name.removesuffix(".zip"))
+    elif name.endswith((".tar.gz", ".tgz")):
+        with tarfile.open(blob) as archive:
+            archive.extractall(folder / name.split(".")[0], filter="data")
+    elif name.endswith(".gz"):
+        (folder / name.removesuffix(".gz")).write_bytes(gzip.decompress(blob.read_bytes()))
+    else:
+        (folder / name).hardlink_to(blob)

@@ -1,0 +1,230 @@
+"""Downloading many files at once: into temporaries, resumed where possible, checked, then renamed.
+
+A file appears under its name only when its size, and its digest where one is known, are right. An error page at
+status 200, a cut connection, a short body or a flipped byte cost another try of this one file and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import requests
+
+from validation_ch7.errors import StorageError
+from validation_ch7.files import PARTIAL_PREFIX, confined, make_folder, sha256_file, storage_errors
+from validation_ch7.remote.retry import FaultKind, Retrier, ServiceFault, kind_of_status
+from validation_ch7.remote.transport import Timeouts, retry_after, timed_session, translate
+
+_BLOCK = 1 << 18
+_HEADROOM = 64 << 20
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file to bring."""
+
+    name: str
+    url: str
+    bytes: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class DownloadProgress:
+    """How far a download is."""
+
+    files_done: int
+    files_total: int
+    bytes_done: int
+    bytes_total: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Speed so far [bytes/s]."""
+        return self.bytes_done / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Time left at this speed [s], or None where it cannot be told."""
+        return (self.bytes_total - self.bytes_done) / self.rate if self.rate > 0 and self.bytes_total else None
+
+
+@dataclass
+class Downloader:
+    """Brings files in parallel.
+
+    Args:
+        retrier: how often one file is tried again.
+        timeouts: of every request.
+        streams: files at the same time.
+        on_progress: told after every block; must be quick and may be called from several threads.
+    """
+
+    retrier: Retrier
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    streams: int = 6
+    on_progress: Callable[[DownloadProgress], None] | None = None
+    clock: Callable[[], float] = time.monotonic
+
+    def fetch(self, files: Sequence[RemoteFile], target: Path) -> dict[str, str]:
+        """Bring ``files`` into ``target`` and return what is wrong, by name; files that are right stay.
+
+        Raises:
+            StorageError: there is not enough space, or a file cannot be written.
+        """
+        make_folder(target)
+        wanted = [file for file in files if not already_there(file, target)]
+        _check_space(target, sum(file.bytes or 0 for file in wanted))
+        tally = _Tally(self, files, wanted)
+        with timed_session(self.timeouts, self.streams) as session, ThreadPoolExecutor(self.streams) as pool:
+            jobs = {file.name: pool.submit(self._bring, session, file, target, tally) for file in wanted}
+            try:
+                faults = {name: job.result() for name, job in jobs.items()}
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return {name: fault for name, fault in faults.items() if fault}
+
+    def _bring(self, session: requests.Session, file: RemoteFile, target: Path, tally: _Tally) -> str | None:
+        try:
+            path = confined(target, file.name)
+        except StorageError as fault:
+            return f"{fault.what} {fault.found}"
+        part = path.with_name(f"{PARTIAL_PREFIX}{path.name[-200:]}")
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if file.sha256 is None:
+                part.unlink(missing_ok=True)  # nothing could tell whether it belongs to this file
+            try:
+                self.retrier.run(lambda: self._try(session, file, part, tally))
+            except ServiceFault as fault:
+                part.unlink(missing_ok=True)
+                return str(fault.found)
+            part.replace(path)
+        tally.file_done()
+        return None
+
+    def _try(self, session: requests.Session, file: RemoteFile, part: Path, tally: _Tally) -> None:
+        """Complete ``part`` and check it; a wrong one is removed, a short one is kept for the next try."""
+        offset = part.stat().st_size if part.exists() else 0
+        if file.bytes is not None and offset >= file.bytes:
+            part.unlink(missing_ok=True)
+            offset = 0
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
+        try:
+            with session.get(file.url, stream=True, headers=headers) as answer:
+                _check_answer(file, answer)
+                offset = offset if answer.status_code == 206 else 0
+                length = int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
+                digest = _digest_of(part, offset) if offset else hashlib.sha256()
+                with part.open("ab" if offset else "wb") as sink:
+                    received = _copy(answer, sink, digest, tally)
+        except (requests.exceptions.RequestException, OSError) as fault:
+            if isinstance(fault, OSError) and not isinstance(fault, requests.exceptions.RequestException):
+                raise
+            raise translate(file.name, fault) from None
+        size = offset + received
+        if (length is not None and received < length) or (file.bytes is not None and size < file.bytes):
+            raise _fault(file, f"cut off after {size} bytes")
+        if (file.bytes not in (None, size)) or (file.sha256 not in (None, digest.hexdigest())):
+            part.unlink()
+            raise _fault(file, "content differs from its digest")
+
+
+class _Tally:
+    """Counts what has arrived, over all threads."""
+
+    def __init__(self, downloader: Downloader, files: Sequence[RemoteFile], wanted: Sequence[RemoteFile]) -> None:
+        self._tell, self._clock = downloader.on_progress, downloader.clock
+        self._lock = threading.Lock()
+        self._began = self._clock()
+        self._files, self._files_total = len(files) - len(wanted), len(files)
+        self._bytes, self._bytes_total = 0, sum(file.bytes or 0 for file in wanted)
+
+    def file_done(self) -> None:
+        self.block(0, files=1)
+
+    def block(self, size: int, files: int = 0) -> None:
+        if self._tell is None:
+            return
+        with self._lock:
+            self._bytes += size
+            self._files += files
+            seconds = self._clock() - self._began
+            self._tell(DownloadProgress(self._files, self._files_total, self._bytes, self._bytes_total, seconds))
+
+
+def already_there(file: RemoteFile, target: Path) -> bool:
+    """Return whether ``target`` holds the file with the digest that is asked for."""
+    if file.sha256 is None:
+        return False
+    try:
+        path = confined(target, file.name)
+    except StorageError:
+        return False
+    with storage_errors(path):
+        return (
+            path.is_file()
+            and path.stat().st_size == (file.bytes or path.stat().st_size)
+            and (sha256_file(path) == file.sha256)
+        )
+
+
+def with_urls(files: Sequence[RemoteFile], urls: Mapping[str, str]) -> list[RemoteFile]:
+    """Return the files with fresh addresses, where there are some."""
+    return [RemoteFile(file.name, urls.get(file.name, file.url), file.bytes, file.sha256) for file in files]
+
+
+def _copy(answer: requests.Response, sink: BinaryIO, digest: hashlib._Hash, tally: _Tally) -> int:
+    received = 0
+    for block in answer.iter_content(_BLOCK):
+        sink.write(block)
+        digest.update(block)
+        received += len(block)
+        tally.block(len(block))
+    return received
+
+
+def _digest_of(part: Path, size: int) -> hashlib._Hash:
+    with part.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256")
+
+
+def _check_answer(file: RemoteFile, answer: requests.Response) -> None:
+    if answer.status_code not in (200, 206):
+        raise ServiceFault(
+            kind_of_status(answer.status_code),
+            file.name,
+            f"status {answer.status_code}",
+            maybe_done=False,
+            retry_after_s=retry_after(answer.headers.get("Retry-After")),
+        )
+    page = answer.headers.get("Content-Type", "").startswith("text/html") and not file.name.endswith((".html", ".htm"))
+    if page:
+        raise _fault(file, "an error page instead of the file")
+
+
+def _fault(file: RemoteFile, found: str) -> ServiceFault:
+    return ServiceFault(FaultKind.TRANSIENT, file.name, found, maybe_done=False)
+
+
+def _check_space(target: Path, needed: int) -> None:
+    with storage_errors(target):
+        free = shutil.disk_usage(target).free
+    if needed + _HEADROOM > free:
+        raise StorageError(
+            "There is not enough disk space for the results; nothing was downloaded.",
+            where=target,
+            expected=f"{(needed + _HEADROOM) / 1e6:.0f} MB",
+            found=f"{free / 1e6:.0f} MB free",
+            remedy="free some space, then run the same command again: the results are kept at Kaggle",
+        )
