@@ -106,3 +106,10 @@ def test_ctrl_c_leaves_the_session_alone(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         watch(backend, ref, clock=Time().clock, sleep=interrupt, on_log=print, on_status=print, limit_s=60.0)
     assert backend.calls["cancel"] == 0
+
+
+def test_change_of_the_message_brings_the_next_question_soon(tmp_path):
+    told = SessionStatus(SessionState.RUNNING, "its log has ended")
+    time = follow(tmp_path, [*[RUNNING] * 20, told, COMPLETE])[3]
+    assert time.slept[19] > 50
+    assert time.slept[20] < 5

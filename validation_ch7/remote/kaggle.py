@@ -143,10 +143,13 @@ class KaggleBackend:
         try:
             name, message = self._kernels.kernel_status(_slug(ref), ref.version, _STATUS_PATIENCE)
         except ServiceFault as fault:
+            self._last.setdefault(ref.session_id, SessionState.UNKNOWN)
             return SessionStatus(SessionState.UNKNOWN, f"{fault.kind}: {fault.found}")
         state = _STATES.get(name, SessionState.UNKNOWN)
         if state is SessionState.CANCELLED and "max allowed execution duration" in message:
             state = SessionState.TIMEOUT
+        if state is SessionState.QUEUED and self._last.get(ref.session_id) is SessionState.RUNNING:
+            return SessionStatus(SessionState.UNKNOWN, "queued after running: an answer without a status reads so")
         self._last[ref.session_id] = state
         follower = self._followers.get(ref.session_id)
         if state is SessionState.RUNNING and follower is not None and follower.ended:
@@ -177,10 +180,11 @@ class KaggleBackend:
         if follower := self._followers.pop(ref.session_id, None):
             follower.close()
 
-    def pause(self, seconds: float) -> None:
-        """Wait so long, or until a followed log ends, which is the earliest sign of a session's end [s]."""
-        if self._woken.wait(seconds):
-            self._woken.clear()
+    def woken(self) -> bool:
+        """Return whether a followed log has ended since this was last asked: the earliest sign of a session's end."""
+        ended = self._woken.is_set()
+        self._woken.clear()
+        return ended
 
     def quota(self) -> GpuQuota:
         """Return what is left of the week's GPU hours."""

@@ -122,7 +122,8 @@ class KaggleClient:
                 if not answer.headers.get("Content-Type", "").lower().startswith("text/event-stream"):
                     yield from log_pieces(answer.text)
                     return
-                for line in answer.iter_lines(decode_unicode=True):
+                answer.encoding = "utf-8"
+                for line in answer.iter_lines(chunk_size=1, decode_unicode=True):  # larger ones would wait to be full
                     text = (line or "").removeprefix("data:").strip()
                     if text == END_OF_LOG:
                         return

@@ -105,15 +105,13 @@ def parse_manifest(name: str, data: bytes) -> OutputManifest:
 def _wanted(urls: Mapping[str, str], manifests: Mapping[str, bytes]) -> list[RemoteFile]:
     """Return the files to bring; one that is named but not listed has no address."""
     files: dict[str, RemoteFile] = {}
-    covered = set()
     for manifest_name, data in manifests.items():
         section = manifest_name.split("/", 1)[0]
-        covered.add(section)
         for name, entry in parse_manifest(manifest_name, data).files.items():
             full = f"{section}/{name}"
             files[full] = RemoteFile(full, urls.get(full, ""), entry.bytes, entry.sha256)
     for name, url in urls.items():
-        hidden = any(part.startswith(".") and part != ".." for part in name.split("/"))
-        if name.split("/", 1)[0] not in covered and not hidden:
+        hidden = any(part.startswith(".") and not part.startswith("..") for part in name.split("/"))
+        if not manifests and not hidden:
             files[name] = RemoteFile(name, url, None, chunk_digest(name))
     return list(files.values())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from validation_ch7.errors import BackendError
 from validation_ch7.remote.backend import Backend, SessionRef, SessionState, SessionStatus
@@ -17,6 +18,8 @@ MAX_UNKNOWN = 12
 """Unusable answers in a row that are borne with."""
 OVERTIME_S = 900.0
 """Time beyond its limit that a running session is believed in [s]."""
+LIVE_SLICE_S = 1.0
+"""How often a live log is looked at between two questions [s]."""
 QUEUE_NOTICE_S = 600.0
 """Time in the queue after which each further such time is worth a notice [s]."""
 
@@ -51,6 +54,15 @@ def next_delay(attempt: int, rng: random.Random, pace: Pace = REMOTE_PACE) -> fl
     """
     grown = pace.first_s * pace.factor ** min(attempt, 64)
     return min(grown, pace.longest_s) * (1.0 + pace.jitter * (2.0 * rng.random() - 1.0))
+
+
+@runtime_checkable
+class Live(Protocol):
+    """A backend whose ``logs`` cost nothing while it follows a live log, and that notices the log's end."""
+
+    def woken(self) -> bool:
+        """Return whether a followed log has ended since this was last asked."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -111,22 +123,40 @@ def watch(
     rng = rng or random.Random()
     pace = pace or pace_of(ref.backend)
     seen, attempt, state, last = 0, 0, Watch(clock()), None
+
+    def read_log() -> None:
+        nonlocal seen
+        for line in backend.logs(ref, seen):
+            seen += 1
+            on_log(line)
+
     while True:
         status = backend.status(ref)
         before, state = state, state.after(status, clock())
         if status != last or state.notices > before.notices:
-            attempt = 0 if last is None or status.state is not last.state else attempt
+            attempt = 0 if status != last else attempt
             on_status(_with_notice(status, state, clock()))
             last = status
-        for line in backend.logs(ref, seen):
-            seen += 1
-            on_log(line)
+        read_log()
         if status.state.terminal:
             return status
         if fault := state.fault(status, clock(), limit_s):
             raise _lost(ref, fault)
-        sleep(next_delay(attempt, rng, pace))
+        _wait(backend, next_delay(attempt, rng, pace), sleep, read_log)
         attempt += 1
+
+
+def _wait(backend: Backend, delay: float, sleep: Callable[[float], None], read_log: Callable[[], None]) -> None:
+    """Wait so long; with a live backend show lines as they come, and stop waiting when the log has ended."""
+    live = backend if isinstance(backend, Live) else None
+    while delay > 0:
+        step = min(delay, LIVE_SLICE_S) if live else delay
+        sleep(step)
+        delay -= step
+        if live:
+            read_log()
+            if live.woken():
+                return
 
 
 def _with_notice(status: SessionStatus, state: Watch, now: float) -> SessionStatus:
