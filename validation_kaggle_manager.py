@@ -227,7 +227,7 @@ class ValidationKaggleManager:
         request = SessionRequest(
             session_id=plan.session_id,
             section=config.section,
-            title=f"{config.section} {plan.session_id}".replace("_", " "),
+            title=f"{config.section} {config.scenario}".replace("_", " "),
             script=render_kernel_script(plan.session_id, bundle.sha256, config.section),
             bundle=bundle.path,
             bundle_sha256=bundle.sha256,

@@ -87,8 +87,8 @@ def call() -> Callable[..., Result]:
 
 @pytest.fixture
 def ask(call, tree) -> Callable[..., Result]:
-    """Call ``checkpoints …`` on the tree."""
-    return lambda *words, **options: call("checkpoints", *words, "--workspace", tree.workspace, **options)
+    """Call ``checkpoints …`` on the tree as on any store."""
+    return lambda *words, **options: call("checkpoints", *words, "--store", tree.root, **options)
 
 
 def child(*words: object, **environ: str) -> subprocess.CompletedProcess[bytes]:

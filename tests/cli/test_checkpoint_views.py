@@ -52,6 +52,14 @@ def test_foreign_zip_is_listed_as_weights_only(ask, tree):
     assert (first["standing"], first["next"], first["steps"]) == ("weights only", True, 400)
 
 
+def test_checkpoint_of_another_model_is_not_next_and_says_why(call, tree):
+    (first, *_) = plain(call("checkpoints", "list", "--workspace", tree.workspace, "--json"))["checkpoints"]
+    assert (first["standing"], first["next"]) == ("does not fit", False)
+    text = call("checkpoints", "list", "--workspace", tree.workspace).stdout
+    assert "Observation space: checkpoint=" in text and "--fresh" in text
+    assert call("run", "--algorithm", "dqn", "--dry-run", "--workspace", tree.workspace).exit_code == 5
+
+
 def test_empty_workspace_has_no_checkpoint_and_that_is_no_error(call, tmp_path):
     result = call("checkpoints", "list", "--workspace", tmp_path)
     assert (result.exit_code, "No checkpoint yet" in result.stdout) == (0, True)

@@ -33,7 +33,14 @@ def test_everything_fits_into_80_columns(ask, tree, words):
     tree.store.quarantine(tree.store.path(104), "reason " * 40) if "104" not in words else None
     result = ask(*words, env=TERMINAL)
     lines = COLOUR.sub("", result.stdout).splitlines()
-    assert lines and max(len(line) for line in lines) <= 80
+    folded = [line for line in lines if str(tree.root) not in line]  # paths are left whole, to be copied
+    assert folded and max(len(line) for line in folded) <= 80
+
+
+def test_rows_with_usual_names_stand_on_one_line(ask, tree):
+    rows = [line for line in ask("list", env=TERMINAL | {"NO_COLOR": "1"}).stdout.splitlines() if "304" in line]
+    assert [row.split("…")[1].split()[0] for row in rows] == ["000000-abcdef", "000000-abcdef"]
+    assert rows[0].endswith("next, ok") and rows[1].endswith("best, ok")
 
 
 @pytest.mark.parametrize("words", VIEWS, ids=" ".join)

@@ -1,7 +1,8 @@
 """Documents that cannot rot: every command is run or parsed, every flag is told, every link and message exists.
 
 Run for real: the quick start, in processes of their own (slow). Run with ``--dry-run``: every other command of the
-run script. Parsed only: the verifier (its own tests run it), pip and pytest (the gate runs both), setting variables.
+run script. Parsed only: the verifier and the commands of the module (their own tests run them), pip and pytest (the
+gate runs both), setting variables.
 """
 
 import json
@@ -17,15 +18,27 @@ import pytest
 from click.testing import CliRunner
 
 from tests.docs.documents import DOCUMENTS, ROOT, SHELLS, blocks, commands, starting_with
+from validation_ch7.cli.main import main
 from validation_ch7.cli.run_section import run_section
 from validation_ch7.cli.verify_system import verify_system
 
 RUN = "python validation_ch7/scripts/run_kaggle_validation_section_7_6.py"
 VERIFY = "python verify_checkpoint_system.py"
+MODULE = "python -m validation_ch7"
 PIP, PYTEST = "python -m pip install ", "python -m pytest"
 VARIABLE = re.compile(r'(\$env:[A-Z_]+ = ".*"|export [A-Z_]+=".*")')
 SECTION = ROOT / "validation_ch7" / "section_7_6_rl_performance" / "section.yml"
 LATER = {"docs/TRAFFIC.md", "docs/KAGGLE.md"}  # pages with a home of their own
+
+
+def leaves(command: click.Command) -> list[click.Command]:
+    """Return the commands of a group that do something, or the command itself."""
+    if not isinstance(command, click.Group):
+        return [command]
+    return [leaf for part in command.commands.values() for leaf in leaves(part)]
+
+
+PROGRAMS = [run_section, verify_system, *(leaf for leaf in leaves(main) if leaf is not run_section)]
 
 
 def arguments(command: str, program: str) -> list[str]:
@@ -41,7 +54,7 @@ def test_readme_begins_with_exactly_two_set_up_commands_of_one_line() -> None:
 
 
 def test_every_documented_command_is_of_a_kind_that_is_checked_here() -> None:
-    known = (RUN, VERIFY, PIP, PYTEST)
+    known = (RUN, VERIFY, MODULE, PIP, PYTEST)
     assert not [line for line in commands() if not line.startswith(known) and not VARIABLE.fullmatch(line)]
 
 
@@ -64,6 +77,20 @@ def test_documented_verify_command_can_be_parsed(command: str) -> None:
     verify_system.make_context("verify", arguments(command, VERIFY))
 
 
+@pytest.mark.parametrize("command", starting_with(MODULE))
+def test_documented_module_command_can_be_parsed(command: str) -> None:
+    words, found = [word for word in arguments(command, MODULE) if word != "--help"], main
+    while words and isinstance(found, click.Group):
+        found = found.commands[words.pop(0)]
+    if not isinstance(found, click.Group):
+        found.make_context("validation-ch7", words)
+
+
+def test_every_module_command_is_documented() -> None:
+    text = "\n".join(commands())
+    assert not [leaf.name for leaf in leaves(main) if leaf is not run_section and f" {leaf.name}" not in text]
+
+
 @pytest.mark.parametrize("command", starting_with(PIP))
 def test_documented_installation_names_what_is_there(command: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -73,7 +100,7 @@ def test_documented_installation_names_what_is_there(command: str) -> None:
     assert set(extras) <= set(project["optional-dependencies"])
 
 
-@pytest.mark.parametrize("program", [run_section, verify_system], ids=["run", "verify"])
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 def test_every_flag_is_documented(program: click.Command) -> None:
     text = "".join(path.read_text("utf-8") for path in DOCUMENTS)
     told = set(re.findall(r"--[a-z][a-z-]+", text))
@@ -82,7 +109,7 @@ def test_every_flag_is_documented(program: click.Command) -> None:
 
 
 def test_every_flag_in_the_documents_exists() -> None:
-    flags = {option for program in (run_section, verify_system) for item in program.params for option in item.opts}
+    flags = {option for program in PROGRAMS for item in program.params for option in item.opts}
     foreign = {"--help", "--extra-index-url", "--strict"}
     for path in DOCUMENTS:
         told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text("utf-8")))

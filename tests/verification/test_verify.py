@@ -16,7 +16,6 @@ from validation_ch7.session import Exactness
 from validation_ch7.verification import Finding, Grade, Verdict, system, verify
 from validation_ch7.verification.cycle import differing_members, session_faults
 from validation_ch7.verification.finding import guarded
-from validation_ch7.verification.leaks import check_online
 
 SCRIPT = Path(__file__).resolve().parents[2] / "verify_checkpoint_system.py"
 RUN = SectionRun(
@@ -125,11 +124,6 @@ def test_every_check_has_a_name_and_online_adds_one(tmp_path: Path) -> None:
     offline, online = (system.checks(tmp_path, tmp_path, {}, flag) for flag in (False, True))
     assert set(online) - set(offline) == {"kaggle"}
     assert "cycle" in offline and len(offline) == 14
-
-
-def test_online_without_credentials_is_a_warning(tmp_path: Path) -> None:
-    (found,) = check_online(tmp_path, {"HOME": str(tmp_path)})
-    assert found.grade is Grade.WARNING and "not asked" in found.text
 
 
 @pytest.mark.parametrize(

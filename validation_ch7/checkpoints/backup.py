@@ -119,8 +119,10 @@ def rotate_backups(store: CheckpointStore, keep: int) -> list[Path]:
     """Remove the oldest backups beyond ``keep`` and return them; at least one always stays."""
     doomed = [backup.path for backup in list_backups(store)[max(1, keep) :]]
     for path in doomed:
+        partial = path.with_name(f"{PARTIAL_PREFIX}{path.name}")
         with storage_errors(path):
-            shutil.rmtree(path)
+            path.rename(partial)  # what is listed is whole, also if the removal dies half-way
+            shutil.rmtree(partial)
     return doomed
 
 

@@ -134,7 +134,7 @@ def build_normalize(state: TrainingState) -> VecNormalize | None:
     if plan is None and node is None:
         return None
     if not isinstance(plan, Mapping) or node is None:
-        raise BlueprintError("the checkpoint does not say how it was built")
+        raise BlueprintError("the checkpoint is older than this export; one that is saved from now on can be exported")
     envs = [lambda: _Spaces(plan["observation_space"], plan["action_space"])] * state.n_envs
     try:
         normalize = VecNormalize(DummyVecEnv(envs), **setting_values(plan["settings"]))  # type: ignore[arg-type]
@@ -160,7 +160,7 @@ def build_replay(archive: Archive, state: TrainingState, chunks: Path) -> Replay
             raise BlueprintError("this file carries none (the best model has weights only)")
         return None
     if not isinstance(plan, Mapping) or plan.get("class") not in REPLAY_KINDS:
-        kind = plan.get("class") if isinstance(plan, Mapping) else "an unknown class"
+        kind = plan.get("class") if isinstance(plan, Mapping) else "a buffer of unknown class"
         raise BlueprintError(f"{kind} cannot be built from plain data")
     space, action_space = build_space(plan["observation_space"]), build_space(_blueprint(state)["action_space"])
     rows, settings = replay.capacity * state.n_envs, plan["settings"]

@@ -25,6 +25,7 @@ GENERATORS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64)
 }
+_POSITIONS = {"pos": 624, "buffer_pos": 4}  # of MT19937 and Philox
 _IMMATERIAL_TYPES = (
     type,
     types.ModuleType,
@@ -154,8 +155,15 @@ def generator_node(state: Any) -> Node:
 
 
 def generator_state(node: Node) -> Any:
-    """Return what :func:`generator_node` was given."""
+    """Return what :func:`generator_node` was given.
+
+    Raises:
+        ValueError: a position lies outside its table, where numpy would read foreign memory.
+    """
     if isinstance(node, dict):
+        for name, limit in _POSITIONS.items():
+            if name in node and not 0 <= int(node[name]) <= limit:
+                raise ValueError(f"{name} {node[name]} is not within 0 to {limit}")
         return {key: generator_state(value) for key, value in node.items()}
     if isinstance(node, list):
         return np.array(node[1], dtype=np.dtype(node[0]))

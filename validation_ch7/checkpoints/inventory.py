@@ -9,6 +9,7 @@ from pathlib import Path
 
 from validation_ch7.checkpoints import naming
 from validation_ch7.checkpoints.archive import read_archive, read_manifest
+from validation_ch7.checkpoints.compatibility import CompatibilityReport
 from validation_ch7.checkpoints.manifest import Manifest
 from validation_ch7.checkpoints.replay import verify_chunks
 from validation_ch7.checkpoints.store import PIN_SUFFIX, CheckpointStore
@@ -42,6 +43,8 @@ class Standing(StrEnum):
     """A zip without manifest: nothing to verify it against."""
     NEWER = "newer format"
     DAMAGED = "damaged"
+    MISFIT = "does not fit"
+    """Intact, but made by another model than the present configuration describes."""
     ASIDE = "set aside"
 
 
@@ -129,6 +132,14 @@ def mark_next(items: Sequence[Item]) -> list[Item]:
         if item.standing is not Standing.DAMAGED:
             return [*items[:index], replace(item, next=True), *items[index + 1 :]]
     return list(items)
+
+
+def judge_next(items: Sequence[Item], outcome: CompatibilityReport) -> list[Item]:
+    """Take the mark from the next one where the present configuration cannot resume from it."""
+    if outcome.compatible:
+        return list(items)
+    reason = "; ".join(str(item) for item in outcome.incompatibilities)
+    return [replace(item, next=False, standing=Standing.MISFIT, reason=reason) if item.next else item for item in items]
 
 
 def quarantined(store: CheckpointStore) -> list[Item]:

@@ -205,8 +205,9 @@ def restore_loop(model: BaseAlgorithm, state: TrainingState, callbacks: Mapping[
     except RestoreError as fault:
         state.lost.append(str(fault))
         _start_afresh(model, state)
+    nodes = state.state.get("callbacks")
     for name, callback in callbacks.items():
-        node = dict(state.state.get("callbacks") or {}).get(name)
+        node = nodes.get(name) if isinstance(nodes, dict) else None
         if node is not None:
             restore_callback(callback, node, restore, name, state)
 
@@ -234,12 +235,29 @@ def _restore_statistics(env: Any, node: Node, state: TrainingState) -> None:
 
 def _restore_attributes(model: BaseAlgorithm, state: TrainingState, restore: Restore, skip: frozenset[str]) -> None:
     for name, node in state.state["model"].items():
-        if name in skip:
+        if name in skip or name == "num_timesteps":  # the manifest says how many, and learn() has them already
             continue
         try:
-            setattr(model, name, restore.put(node, getattr(model, name, None), f"model.{name}"))
+            current = getattr(model, name, None)
+            value = restore.put(node, current, f"model.{name}")
+            _check_likeness(value, current, f"model.{name}")
+            setattr(model, name, value)
         except RestoreError as fault:
             state.lost.append(str(fault))
+
+
+def _check_likeness(value: Any, current: Any, path: str) -> None:
+    if value is None or current is None:
+        return
+    numbers = isinstance(value, (int, float)) and isinstance(current, (int, float))
+    mappings = isinstance(value, dict) and isinstance(current, dict)
+    if type(value) is not type(current) and not numbers and not mappings:
+        raise RestoreError(f"{path}: expected a {type(current).__name__}, found a {type(value).__name__}")
+    if isinstance(value, np.ndarray) and (value.shape, value.dtype) != (current.shape, current.dtype):
+        raise RestoreError(f"{path}: expected {current.shape} of {current.dtype}, found {value.shape} of {value.dtype}")
+    if mappings:
+        for key in current.keys() | value.keys():
+            _check_likeness(value.get(key), current.get(key), f"{path}[{key!r}]")
 
 
 def restore_callback(callback: BaseCallback, node: Node, restore: Restore, path: str, state: TrainingState) -> None:
@@ -269,7 +287,7 @@ def restore_generators(model: BaseAlgorithm, state: TrainingState) -> None:
                 matrix.to(model.device) for matrix in matrices
             )
         state.lost += put_generators(state.state["generators"], state.arrays)
-    except (RestoreError, KeyError, TypeError, ValueError, RuntimeError) as fault:
+    except (RestoreError, KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as fault:
         state.lost.append(f"random generators ({fault})")
 
 

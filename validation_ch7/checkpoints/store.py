@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from validation_ch7.checkpoints import naming
-from validation_ch7.checkpoints.archive import Archive, read_archive, read_manifest, write_archive
+from validation_ch7.checkpoints.archive import Archive, corrupt, read_archive, read_manifest, write_archive
 from validation_ch7.checkpoints.lock import exclusive
 from validation_ch7.checkpoints.manifest import Manifest
 from validation_ch7.checkpoints.metadata import BestModel, TrainingMetadata, read_metadata
@@ -129,8 +129,21 @@ class CheckpointStore:
         return known[1]
 
     def read(self, path: Path) -> Archive:
-        """Return the checkpoint at ``path`` with its members verified; chunks are verified when loaded."""
-        return read_archive(path)
+        """Return the checkpoint at ``path`` with its members verified; chunks are verified when loaded.
+
+        Raises:
+            CheckpointError: it is corrupt, foreign or too new, or another one under this name.
+        """
+        archive = read_archive(path)
+        self._check_name(path, archive.manifest)
+        return archive
+
+    def _check_name(self, path: Path, manifest: Manifest) -> None:
+        if path.parent != self.folder or naming.checkpoint_prefix(path.name) is None:
+            return
+        expected = naming.checkpoint_name(manifest.scenario, manifest.steps)
+        if path.name != expected:
+            raise corrupt(path, f"the content of {expected}", "the checkpoint that the name states")
 
     def verify(self, path: Path) -> Manifest:
         """Check every byte of a checkpoint and of its chunks.
@@ -138,7 +151,7 @@ class CheckpointStore:
         Raises:
             CheckpointError: something is missing, altered, foreign or too new.
         """
-        manifest = read_archive(path).manifest
+        manifest = self.read(path).manifest
         if manifest.replay is not None:
             verify_chunks(self.chunks, manifest.replay)
         return manifest

@@ -38,7 +38,7 @@ def take_backup(selection: Selection, reason: str) -> int:
         made = back_up(store, reason)
     assert made is not None
     screen.say(f"✓ {made.path.name}: {_checkpoints(made)} checkpoint(s), {size_text(made.bytes)}")
-    screen.say(f"In {made.path}", indent=2)
+    screen.whole(f"in {made.path}", indent=2)
     if selection.as_json:
         print_json({"success": True, **_json(made)})
     return EXIT_DONE

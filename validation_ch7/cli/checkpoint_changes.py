@@ -110,12 +110,12 @@ def export_checkpoint(selection: Selection, name: str, outdir: Path, *, force: b
     found = locate(store, name)
     export = export_sb3(found.path, found.chunks, outdir.expanduser(), overwrite=force)
     for path in export.files:
-        screen.say(f"✓ {path}  {size_text(path.stat().st_size)}")
+        screen.whole(f"✓ {path}  {size_text(path.stat().st_size)}")
     for note in export.notes:
         screen.say(f"Not exported: {note}", style="yellow")
     screen.say(f"{export.algorithm} after {export.steps:,} steps. In Python:")
     for line in _usage(export.algorithm, export.files):
-        screen.say(line, indent=4)
+        screen.whole(line, indent=4)
     if selection.as_json:
         files = [str(path) for path in export.files]
         facts = {"algorithm": export.algorithm, "steps": export.steps, "files": files, "notes": list(export.notes)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from validation_ch7.checkpoints.archive import read_manifest
 from validation_ch7.checkpoints.inventory import (
@@ -11,6 +11,7 @@ from validation_ch7.checkpoints.inventory import (
     Kind,
     Standing,
     inspect,
+    judge_next,
     lineage,
     quarantined,
     require_usable,
@@ -20,8 +21,11 @@ from validation_ch7.checkpoints.lookup import locate
 from validation_ch7.checkpoints.manifest import Manifest
 from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.cli.outcome import print_json
-from validation_ch7.cli.screen import Column, Screen, age_text, reward_text, size_text
+from validation_ch7.cli.screen import Column, Screen, age_text, ago_text, reward_text, size_text
 from validation_ch7.cli.selection import Selection
+
+if TYPE_CHECKING:
+    from validation_ch7.reporting.fit import Fit
 
 EXIT_DONE, EXIT_UNUSABLE = 0, 5
 _COLUMNS = (
@@ -40,15 +44,38 @@ def list_checkpoints(selection: Selection, *, verify: bool) -> int:
     """Show everything that the store holds."""
     store, screen = selection.open(), Screen(selection.as_json)
     items = take_inventory(store, verify=verify)
-    screen.say(f"{store.prefix} in {store.root}")
+    fit = _fit(selection, items) if verify else None
+    if fit is not None:
+        items = judge_next(items, fit.report)
+    screen.whole(f"{store.prefix} in {store.root}")
     if items:
         show_items(screen, items)
     else:
         screen.say("No checkpoint yet: the next run starts at step 0.")
+    if fit is not None:
+        _say_fit(screen, fit)
     if selection.as_json:
         listed = [item_json(item) for item in items]
         print_json({"success": True, "store": str(store.root), "prefix": store.prefix, "checkpoints": listed})
     return EXIT_DONE
+
+
+def _fit(selection: Selection, items: Sequence[Item]) -> Fit | None:
+    manifest = next((item.manifest for item in items if item.next), None)
+    if manifest is None or selection.store is not None:
+        return None
+    from validation_ch7.reporting.fit import find_fit  # late: it builds a model, which other commands need not
+
+    return find_fit(manifest, selection.config_with)
+
+
+def _say_fit(screen: Screen, fit: Fit) -> None:
+    if not fit.report.compatible:
+        screen.say("A run stops there (exit code 5): give it the checkpoint's values, or archive them with --fresh.")
+    elif fit.algorithm is not None:
+        screen.say(f"A run resumes from it only with --algorithm {fit.algorithm}.")
+    for item in fit.report.warnings:
+        screen.say(f"no obstacle: {item}", style="dim")
 
 
 def list_quarantined(selection: Selection) -> int:
@@ -103,7 +130,7 @@ def show_checkpoint(selection: Selection, name: str) -> int:
 def show_items(screen: Screen, items: Sequence[Item]) -> None:
     """Write a table of files of a store, then the reasons of those that are not used."""
     styles = ["" if item.standing in _GOOD else "yellow" for item in items]
-    screen.table(_COLUMNS, [_row(item) for item in items], styles)
+    screen.table(_COLUMNS, [_row(item, screen) for item in items], styles)
     if any(item.reward is None and item.train_reward is not None for item in items):
         screen.say("* not evaluated: mean of the last training episodes", style="dim")
     doubtful = [item for item in items if item.reason]
@@ -114,7 +141,7 @@ def show_items(screen: Screen, items: Sequence[Item]) -> None:
         screen.say(f"{item.path.name}: {item.reason}", indent=2)
 
 
-def _row(item: Item) -> tuple[str, ...]:
+def _row(item: Item, screen: Screen) -> tuple[str, ...]:
     manifest = item.manifest
     return (
         "?" if item.steps is None else f"{item.steps:,}",
@@ -122,7 +149,7 @@ def _row(item: Item) -> tuple[str, ...]:
         age_text(manifest.created) if manifest else "?",
         str(manifest.exactness) if manifest else "-",
         _reward(item),
-        manifest.session_id if manifest else "-",
+        screen.session(manifest.session_id) if manifest else "-",
         _state(item),
     )
 
@@ -188,7 +215,7 @@ def _describe(screen: Screen, manifest: Manifest, item: Item) -> None:
         ("steps", f"{manifest.steps:,}"),
         ("scenario", manifest.scenario),
         ("session", manifest.session_id),
-        ("created", f"{manifest.created}  ({age_text(manifest.created)})"),
+        ("created", f"{manifest.created}  ({ago_text(manifest.created)})"),
         ("exactness", str(manifest.exactness)),
         ("lost", "; ".join(manifest.lost)),
         ("digest", manifest.digest),

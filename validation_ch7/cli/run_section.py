@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
+from validation_ch7.cli.outcome import NEXT_RUN, default_workspace, exit_code_of, print_json
 from validation_ch7.console import Console
 from validation_ch7.errors import ConfigurationError
 
@@ -59,7 +59,7 @@ def _run(as_json: bool, workspace: Path | None, backend: str, flags: dict[str, A
     console = Console(sys.stderr if as_json else None)
     manager = ValidationKaggleManager(workspace or default_workspace(), backend, say=console.say)
     run = manager.run_validation_section(SECTION, **flags)
-    _conclude(run, console)
+    _conclude(run, console, same_place(backend, workspace, flags))
     if as_json:
         print_json(run.as_json())
     return run.exit_code
@@ -82,7 +82,7 @@ def _check(flags: dict[str, Any]) -> None:
         )
 
 
-def _conclude(run: SectionRun, console: Console) -> None:
+def _conclude(run: SectionRun, console: Console, same: str) -> None:
     if run.status == "planned":
         return
     mark = "✅" if run.success else "❌"
@@ -98,15 +98,30 @@ def _conclude(run: SectionRun, console: Console) -> None:
     console.say(f"   training tree: {run.training_dir}")
     console.say()
     console.say("Next:")
-    for line in _next_commands(run):
+    for line in _next_commands(run, same):
         console.say(f"   {line}")
 
 
-def _next_commands(run: SectionRun) -> list[str]:
-    script = "python validation_ch7/scripts/run_kaggle_validation_section_7_6.py"
-    more = f"{script} --timesteps {2 * run.target_steps}" if run.steps_after >= run.target_steps else script
+def _next_commands(run: SectionRun, same: str) -> list[str]:
+    done = run.steps_after >= run.target_steps
+    more = f"{NEXT_RUN}{same} --timesteps {2 * run.target_steps}" if done else NEXT_RUN + same
     return [
-        f"{script} --quick    # goes on from step {run.steps_after:,}",
-        f"{more}    # trains {'further' if run.steps_after >= run.target_steps else 'to the target'}",
+        f"{NEXT_RUN}{same} --quick    # goes on from step {run.steps_after:,}",
+        f"{more}    # trains {'further' if done else 'to the target'}",
         "python verify_checkpoint_system.py    # checks everything that is there",
     ]
+
+
+def same_place(backend: str, workspace: Path | None, flags: dict[str, Any]) -> str:
+    """Return the flags that a next command needs in order to mean the same chain.
+
+    >>> same_place("auto", None, {"scenario": "arterial", "algorithm": None, "config": None})
+    ' --scenario arterial'
+    """
+    given = {"backend": None if backend == "auto" else backend, "workspace": workspace}
+    given |= {name: flags.get(name) for name in ("scenario", "algorithm", "config", "seed")}
+    return "".join(f" --{name} {_quoted(str(value))}" for name, value in given.items() if value is not None)
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if " " in text else text

@@ -24,6 +24,7 @@ _UNLIMITED = 4096
 _AGES = ((86400 * 365, "y"), (86400, "d"), (3600, "h"), (60, "min"))
 _SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 _MIN_WIDTH = 40
+_SESSION = 13
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,15 @@ class Screen:
         self._width = max(_MIN_WIDTH, terminal.width) if lively else _UNLIMITED
         colours = lively and not terminal.no_color and not terminal.legacy_windows
         self._colours: Literal["standard"] | None = "standard" if colours else None
+
+    def session(self, session_id: str) -> str:
+        """Return a session's name: its end, which tells it from others, where a terminal's width is scarce."""
+        short = self._width < _UNLIMITED and len(session_id) > _SESSION + 3
+        return "…" + session_id[-_SESSION:] if short else session_id
+
+    def whole(self, text: str, indent: int = 0) -> None:
+        """Write one line that is meant to be copied, such as a command or a path: never folded here."""
+        self._print([" " * indent + harmless(text).replace("\n", " ")])
 
     def say(self, text: str = "", style: str = "", indent: int = 0) -> None:
         """Write a paragraph; long lines are folded on a terminal and left whole in a pipe."""
@@ -126,6 +136,16 @@ def age_text(created: str, now: datetime | None = None) -> str:
     except (ValueError, OverflowError):
         return "?"
     return next((f"{int(seconds // unit)} {name}" for unit, name in _AGES if seconds >= unit), "now")
+
+
+def ago_text(created: str) -> str:
+    """Return how long ago a time was, as a phrase.
+
+    >>> ago_text("soon")
+    'at an unknown time'
+    """
+    age = age_text(created)
+    return {"now": "just now", "?": "at an unknown time"}.get(age, f"{age} ago")
 
 
 def reward_text(reward: float | None) -> str:

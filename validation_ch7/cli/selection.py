@@ -45,11 +45,18 @@ class Selection:
 
     def config(self) -> SectionConfig | None:
         """Return the section's configuration, or None for a store that no section owns."""
-        if self.store is not None:
-            return None
+        return None if self.store is not None else self.config_with(None)
+
+    def config_with(self, algorithm: str | None) -> SectionConfig:
+        """Return the section's configuration with another algorithm than the configured one.
+
+        Raises:
+            ConfigurationError: it is not configured.
+        """
         from validation_ch7.config import Overrides, load_section, section_file
 
-        return load_section(self.config_file or section_file(SECTION), Overrides(scenario=self.scenario))
+        path = self.config_file or section_file(SECTION)
+        return load_section(path, Overrides(scenario=self.scenario, algorithm=algorithm))
 
     def open(self) -> CheckpointStore:
         """Return the store; nothing is created.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from validation_ch7.cli.outcome import print_json
-from validation_ch7.cli.screen import Column, Screen, age_text, reward_text
+from validation_ch7.cli.screen import Column, Screen, age_text, ago_text, reward_text
 from validation_ch7.cli.selection import Selection
 from validation_ch7.journal import Journal
 from validation_ch7.reporting.standing import ChainStanding, SessionLine, read_standing
@@ -33,7 +33,7 @@ def show_status(selection: Selection, sessions: int) -> int:
         screen.say(f"✗ {fault.path.name} in the journal cannot be read: {fault.reason}", style="yellow")
     screen.say()
     screen.say(f"Next ({standing.next_reason}):")
-    screen.say(standing.next_command, indent=2)
+    screen.whole(standing.next_command, indent=2)
     if selection.as_json:
         print_json(_json(standing, str(store.root), sessions))
     return EXIT_DONE
@@ -47,7 +47,7 @@ def _chain(screen: Screen, standing: ChainStanding) -> None:
     pairs = [
         ("steps", f"{standing.steps:,} of {standing.target_steps:,} ({100 * standing.share:.1f} %)"),
         ("newest checkpoint", checkpoint),
-        ("saved", f"{age_text(described.created)} ago" if described else ""),
+        ("saved", ago_text(described.created) if described else ""),
         ("last reward", reward_text(standing.last_reward)),
         ("best model", f"{reward_text(best.reward)} at {best.steps:,} steps" if best else "none yet"),
     ]
@@ -58,7 +58,7 @@ def _sessions(screen: Screen, standing: ChainStanding, limit: int) -> None:
     shown = standing.sessions[:limit]
     if shown:
         screen.say()
-        screen.table(_COLUMNS, [_row(line) for line in shown])
+        screen.table(_COLUMNS, [_row(line, screen) for line in shown])
     for line in shown:
         if line.entry.error:
             screen.say(f"✗ {line.entry.session_id}: {line.entry.error}", style="yellow", indent=2)
@@ -69,13 +69,13 @@ def _sessions(screen: Screen, standing: ChainStanding, limit: int) -> None:
         screen.say("No session yet in this workspace.")
 
 
-def _row(line: SessionLine) -> tuple[str, ...]:
+def _row(line: SessionLine, screen: Screen) -> tuple[str, ...]:
     entry = line.entry
     after = "?" if entry.steps_after is None else f"{entry.steps_after:,}"
     return (
-        entry.session_id,
+        screen.session(entry.session_id),
         entry.backend,
-        line.state,
+        line.state.replace("_", " "),
         f"{entry.steps_before:,} → {after}",
         reward_text(line.reward),
         age_text(entry.created),

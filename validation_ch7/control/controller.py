@@ -31,7 +31,7 @@ def near_stop_line(simulator: Simulator, distance_m: float) -> Floats:
     """
     tables = simulator.layout.tables
     result = np.empty((simulator.size, len(tables.links)))
-    for road, (first, last, _) in enumerate(tables.links):
+    for road, (first, last, _, _) in enumerate(tables.links):
         start = max(first, last - max(1, round(distance_m / tables.widths[road, 0])))
         cells = simulator.x[:, :2, start:last] * simulator.layout.vehicles[:, start:last]
         result[:, road] = cells.sum(axis=(1, 2))

@@ -15,7 +15,8 @@ from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.traffic import MEASURES, Simulator, base_flows, draw_arrivals, summarise
 
-_PEAKS = (MEASURES.index("queue_max_veh"), MEASURES.index("overall"))
+_SUMS, _PEAKS = slice(0, 5), slice(5, 7)
+"""Rows of the measures that add up over an episode, and those of which the greatest counts."""
 
 
 class EpisodeBatch:
@@ -71,18 +72,17 @@ class EpisodeBatch:
         """
         wanted = self.phases_for(actions)
         self._check_running()
-        moving = np.ones(len(wanted), np.bool_) if skip is None else ~skip
+        moving: Any = 1.0 if skip is None else ~skip
         if skip is not None:
             wanted[skip] = -1
         observation = self.simulator.step(wanted)
-        measures = self.simulator.measures
-        peaks = np.maximum(self.totals[:, _PEAKS], measures[:, _PEAKS])
-        self.totals += measures
-        self.totals[:, _PEAKS] = peaks
+        measures, peaks = self.simulator.measures, self.totals[:, _PEAKS]
+        self.totals[:, _SUMS] += measures[:, _SUMS]
+        np.maximum(peaks, measures[:, _PEAKS], out=peaks)
         rewards = self._reward(measures) * moving
         self.returns += rewards
         self.elapsed_s += self.config.decision_s * moving
-        done = self.simulator.clock >= self.config.steps_per_episode
+        done = self.simulator.clock >= self.simulator.arrivals.shape[1]
         self.running &= ~done
         return observation, rewards, done
 

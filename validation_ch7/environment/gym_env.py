@@ -67,7 +67,7 @@ class TrafficEnv(gymnasium.Env[Observation, Any]):
         observation, rewards, done = self.batch.step(np.asarray(action)[None])
         truncated = bool(done[0])
         if self.render_mode == "time_space":
-            first, last, _ = self.batch.simulator.layout.tables.links[0]
+            first, last, _, _ = self.batch.simulator.layout.tables.links[0]
             self._history.append(self.batch.simulator.x[0, :2, first:last].sum(axis=0))
         info: dict[str, Any] = {"traffic": self.batch.statistics(0)} if truncated else {}
         return observation[0], float(rewards[0]), False, truncated, info

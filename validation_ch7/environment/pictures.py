@@ -53,7 +53,7 @@ def draw_network(simulator: Simulator, network: Network, row: int = 0) -> Pictur
     margin = outer + HALF + 2
     height, width = (2 * margin + 1 + pitch * (count - 1) for count in (network.rows, network.columns))
     picture = np.full((height, width, 3), GRASS, np.uint8)
-    for road, (first, last, _) in enumerate(simulator.layout.tables.links):
+    for road, (first, last, _, _) in enumerate(simulator.layout.tables.links):
         line, column = divmod(road // 4, network.columns)
         centre = margin + pitch * line, margin + pitch * column
         strip = occupancy_colours(simulator.x[row, :2, first:last].sum(axis=0))

@@ -184,7 +184,7 @@ def run(working: Path, scratch: Path, plan: dict[str, Any]) -> int:
     index = unpack(bundle, scratch, BUNDLE_SHA256)
     plan.update(json.loads((scratch / PLAN_NAME).read_text(encoding="utf-8")))
     check_plan(plan, index)
-    code = scratch / "code"
+    code = settle_code(scratch / "code", index)
     sys.path.insert(0, str(code))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(code), os.environ.get("PYTHONPATH")]))
     facts = {
@@ -200,9 +200,41 @@ def run(working: Path, scratch: Path, plan: dict[str, Any]) -> int:
     }
     say(", ".join(f"{key}={value}" for key, value in facts.items() if not key.endswith("sha256")))
     room = importlib.import_module("validation_ch7.training.run_session")
-    if scratch.resolve() not in Path(str(room.__file__)).resolve().parents:
+    if code.resolve() not in Path(str(room.__file__)).resolve().parents:
         raise BundleFault(f"The code that was imported is not the bundle's: {room.__file__}")
     return int(room.run_session(scratch / PLAN_NAME, scratch / "checkpoints", working, facts))
+
+
+def settle_code(code: Path, index: dict[str, Any]) -> Path:
+    """Return where the code runs: where it always runs on this machine, so that what it compiles is found again."""
+    root = os.environ.get("VALIDATION_CODE_ROOT")
+    if not root:
+        return code
+    target = Path(root) / str(index["code_sha256"])[:16]
+    if not same_code(target, index):
+        shutil.rmtree(target, ignore_errors=True)
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=root))
+        shutil.copytree(code, partial, dirs_exist_ok=True)
+        try:
+            partial.replace(target)
+        except OSError:  # another session was faster, or holds it open
+            shutil.rmtree(partial, ignore_errors=True)
+            return target if same_code(target, index) else code
+    return target
+
+
+def same_code(folder: Path, index: dict[str, Any]) -> bool:
+    """Whether ``folder`` holds the code of the bundle, byte by byte, and no other source."""
+    wanted = {name[5:]: entry["sha256"] for name, entry in index["members"].items() if name.startswith("code/")}
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
+    if set(found) != {name for name in wanted if name.endswith(".py")}:
+        return False
+    try:
+        return all(
+            hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in wanted.items()
+        )
+    except OSError:
+        return False
 
 
 def write_failure(folder: Path, plan: dict[str, Any], fault: BaseException) -> None:

@@ -43,6 +43,10 @@ from validation_ch7.remote.slug import session_slug
 from validation_ch7.session import LOG_NAME, SummaryStatus, read_output_manifest, read_summary
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
+CODE_FOLDER = ".code"
+"""Code of the sessions, one folder for each version, so that compiled kernels are found again."""
+KEPT_SESSIONS = 5
+KEPT_CODES = 3
 _GOOD = frozenset({SummaryStatus.COMPLETED, SummaryStatus.STOPPED_AT_DEADLINE, SummaryStatus.ALREADY_COMPLETE})
 
 
@@ -86,6 +90,7 @@ class LocalBackend:
         known = read_process(folder)
         if known is not None and (known.pid is not None or find_by_script(folder / "kernel.py")):
             return self._ref(known)
+        self._sweep()
         for name in ("input", "working", "scratch"):
             make_folder(folder / name)
         with storage_errors(folder):
@@ -159,6 +164,20 @@ class LocalBackend:
             process.model_copy(update={"cancelled": True}).write(folder)
             terminate(running)
 
+    def _sweep(self) -> None:
+        """Remove the folders of old sessions, whose results were fetched long ago, and code that nobody ran lately."""
+        if not self._root.is_dir():
+            return
+        ended = [path for path in self._root.iterdir() if path.name != CODE_FOLDER and self._ended(path)]
+        codes = [path for path in (self._root / CODE_FOLDER).glob("[!.]*") if path.is_dir()]
+        for paths, keep in ((ended, KEPT_SESSIONS), (codes, KEPT_CODES)):
+            for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)[keep:]:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _ended(self, folder: Path) -> bool:
+        process = read_process(folder)
+        return process is not None and process.pid is not None and alive(process) is None
+
     def _folder(self, session_id: str) -> Path:
         if not _SESSION_ID.fullmatch(session_id):
             raise ConfigurationError(
@@ -179,6 +198,7 @@ class LocalBackend:
             "VALIDATION_INPUT_ROOT": str(folder / "input"),
             "VALIDATION_WORKING_ROOT": str(folder / "working"),
             "VALIDATION_SCRATCH_ROOT": str(folder / "scratch"),
+            "VALIDATION_CODE_ROOT": str(make_folder(self._root / CODE_FOLDER)),
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }

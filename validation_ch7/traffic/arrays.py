@@ -28,7 +28,7 @@ class Tables(NamedTuple):
             vehicle length [m]; then constants of the same type: (0, 1); (least number kept, 2); (least occupancy
             of a present class, 0); (1 / 2, 0).
         rate: (slots,) dt / dx [s/m], 0 in unused slots.
-        links: (links, 3) first slot, slot after the last, row of the entry queue or -1.
+        links: (links, 4) first slot, slot after the last, row of the entry queue or -1, whether it leads to a road.
         widths: (links, 2) cell length [m], lanes.
         targets: (links, 3) link that left, through and right lead to, or -1 for out of the network.
         ratios: (links, 3) shares of left, through and right [-].

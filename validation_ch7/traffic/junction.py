@@ -103,6 +103,25 @@ def offer(x: Array, open_road: Array, ends: Array, tables: Tables) -> None:
 
 
 @njit(error_model="numpy")
+def turn_in(ends: Array, tables: Tables) -> None:
+    """Add what roads send to the roads that they turn into.
+
+    Args:
+        ends: (5, links, 2) rows 0 and 1 are read, rows 2 and 3 added to.
+        tables: constants.
+    """
+    for road in range(tables.links.shape[0]):
+        if tables.links[road, 3]:
+            for turn in range(3):
+                target = tables.targets[road, turn]
+                if target >= 0:
+                    for k in range(2):
+                        flow = tables.ratios[road, turn] * ends[0, road, k]
+                        ends[2, target, k] += flow
+                        ends[3, target, k] += flow * ends[1, road, k]
+
+
+@njit(error_model="numpy")
 def gather(ends: Array, queue: Array, tables: Tables) -> None:
     """Write what arrives at each road: turning flows from other roads, or the entry queue.
 
@@ -111,21 +130,14 @@ def gather(ends: Array, queue: Array, tables: Tables) -> None:
         queue: (entries, 2) vehicles outside that may enter in this step [veh].
         tables: constants.
     """
-    dt = tables.scalars[0]
-    ends[2:4] = 0.0
-    for road in range(tables.links.shape[0]):
-        entry = tables.links[road, 2]
-        for k in range(2):
-            if entry >= 0:
-                flow = queue[entry, k] * tables.physics[4, k] / dt
-                ends[2, road, k] = flow
-                ends[3, road, k] = flow * tables.physics[0, k]
-            for turn in range(3):
-                target = tables.targets[road, turn]
-                if target >= 0:
-                    flow = tables.ratios[road, turn] * ends[0, road, k]
-                    ends[2, target, k] += flow
-                    ends[3, target, k] += flow * ends[1, road, k]
+    for k in range(2):
+        scale = tables.physics[4, k] / tables.scalars[0]
+        for road in range(tables.links.shape[0]):
+            entry = tables.links[road, 2]
+            flow = queue[entry, k] * scale if entry >= 0 else 0.0
+            ends[2, road, k] = flow
+            ends[3, road, k] = flow * tables.physics[0, k]
+    turn_in(ends, tables)
 
 
 @njit(error_model="numpy")
@@ -169,32 +181,23 @@ def hold_back(ends: Array, queue: Array, tables: Tables) -> None:
         tables: constants.
     """
     for road in range(tables.links.shape[0]):
-        for k in range(2):
-            share = 1.0
-            for turn in range(3):
-                target = tables.targets[road, turn]
-                if target >= 0 and tables.ratios[road, turn] > 0.0:
-                    share = min(share, ends[4, target, k])
-            ends[0, road, k] *= share
+        if tables.links[road, 3]:
+            for k in range(2):
+                share = 1.0
+                for turn in range(3):
+                    target = tables.targets[road, turn]
+                    if target >= 0 and tables.ratios[road, turn] > 0.0:
+                        share = min(share, ends[4, target, k])
+                ends[0, road, k] *= share
     for road in range(tables.links.shape[0]):
         entry = tables.links[road, 2]
         for k in range(2):
+            share = ends[4, road, k] if entry >= 0 else 0.0
+            ends[2, road, k] *= share
+            ends[3, road, k] *= share
             if entry >= 0:
-                share = ends[4, road, k]
-                ends[2, road, k] *= share
-                ends[3, road, k] *= share
                 queue[entry, k] -= queue[entry, k] * share
-            else:
-                ends[2, road, k] = 0.0
-                ends[3, road, k] = 0.0
-    for road in range(tables.links.shape[0]):
-        for turn in range(3):
-            target = tables.targets[road, turn]
-            if target >= 0:
-                for k in range(2):
-                    flow = tables.ratios[road, turn] * ends[0, road, k]
-                    ends[2, target, k] += flow
-                    ends[3, target, k] += flow * ends[1, road, k]
+    turn_in(ends, tables)
 
 
 @njit(error_model="numpy")
@@ -207,20 +210,21 @@ def bound(flux: Array, ends: Array, exits: Array, tables: Tables) -> None:
         exits: (2,) vehicles that left [veh], added to.
         tables: constants.
     """
-    dt = tables.scalars[0]
     for road in range(tables.links.shape[0]):
         first, last = tables.links[road, 0], tables.links[road, 1]
-        lanes = tables.widths[road, 1]
+        per_lane = 1.0 / tables.widths[road, 1]
         for k in range(2):
-            flux[k, first] = ends[2, road, k] / lanes
-            flux[2 + k, first] = ends[3, road, k] / lanes
-            flux[k, last] = ends[0, road, k] / lanes
-            flux[2 + k, last] = ends[0, road, k] * ends[1, road, k] / lanes
-            for turn in range(3):
-                if tables.targets[road, turn] < 0:
-                    leaving = tables.ratios[road, turn] * ends[0, road, k]
-                    exits[k] += leaving * dt / tables.physics[4, k]
+            leaving = ends[0, road, k]
+            flux[k, first] = ends[2, road, k] * per_lane
+            flux[2 + k, first] = ends[3, road, k] * per_lane
+            flux[k, last] = leaving * per_lane
+            flux[2 + k, last] = leaving * per_lane * ends[1, road, k]
+            if tables.links[road, 3]:
+                for turn in range(3):
+                    if tables.targets[road, turn] >= 0:
+                        leaving -= tables.ratios[road, turn] * ends[0, road, k]
+            exits[k] += leaving * (tables.scalars[0] / tables.physics[4, k])
 
 
-KERNELS: tuple[Any, ...] = (demand, supply, offer, gather, limit, hold_back, bound)
+KERNELS: tuple[Any, ...] = (demand, supply, offer, turn_in, gather, limit, hold_back, bound)
 """What the fused kernel inlines from here."""

@@ -100,13 +100,13 @@ def build_layout(config: EnvironmentConfig) -> Layout:
     roads = 4 * network.rows * network.columns
     targets = np.array([[next_road(network, road, turn) for turn in range(3)] for road in range(roads)], np.int64)
     entries = np.setdiff1d(np.arange(roads), targets)
-    links, widths = _roads(network, entries, roads)
+    links, widths = _roads(network, entries, targets)
     slots = int(links[-1, 1]) + 1
     dtype = np.dtype(config.solver.precision)
     rate = np.zeros(slots, dtype)
     vehicles = np.zeros((2, slots))
     lengths = np.array([config.traffic.motorbike.length_m, config.traffic.car.length_m])
-    for (first, last, _), (dx, lanes) in zip(links, widths, strict=True):
+    for (first, last, _, _), (dx, lanes) in zip(links, widths, strict=True):
         rate[first:last] = dt / dx
         vehicles[:, first:last] = (dx * lanes / lengths)[:, None]
     tables = Tables(
@@ -123,14 +123,15 @@ def build_layout(config: EnvironmentConfig) -> Layout:
     return Layout(tables, entries.astype(np.int64), vehicles, dt)
 
 
-def _roads(network: Network, entries: Integers, roads: int) -> tuple[Integers, Floats]:
-    links, widths = np.zeros((roads, 3), np.int64), np.zeros((roads, 2))
+def _roads(network: Network, entries: Integers, targets: Integers) -> tuple[Integers, Floats]:
+    roads = len(targets)
+    links, widths = np.zeros((roads, 4), np.int64), np.zeros((roads, 2))
     rank = {int(road): row for row, road in enumerate(entries)}
     slot = 1
     for road in range(roads):
         length = network.entry_length_m if road in rank else network.spacing_m
         cells = round(length / network.cell_length_m)
-        links[road] = slot, slot + cells, rank.get(road, -1)
+        links[road] = slot, slot + cells, rank.get(road, -1), targets[road].max() >= 0
         widths[road] = network.cell_length_m, network.lanes_north_south if road % 4 < 2 else network.lanes_east_west
         slot += cells + 1
     return links, widths

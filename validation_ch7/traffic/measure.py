@@ -20,7 +20,7 @@ def sample(x: Array, v: Array, queued: Array, roads: Array, queue: Array, measur
     Args:
         x: (4, slots) state.
         v: (2, slots) speeds [m/s].
-        queued: (2, slots) queued vehicles at the last sample [veh]; becomes that of this one.
+        queued: (2, slots) occupancy of queued vehicles at the last sample [-]; becomes that of this one.
         roads: (links, 2, 2) by class: queued and present vehicles of each road [veh], written.
         queue: (entries, 2) vehicles outside [veh].
         measures: (7, 2) added to; see :data:`~validation_ch7.traffic.arrays.MEASURES`.
@@ -37,15 +37,18 @@ def sample(x: Array, v: Array, queued: Array, roads: Array, queue: Array, measur
         for road in range(tables.links.shape[0]):
             vehicles = tables.widths[road, 0] * tables.widths[road, 1] / tables.physics[4, k]
             slow = 1.0 / tables.physics[0, k]
-            here, there = 0.0, 0.0
+            here, there, moving, halts = 0.0, 0.0, 0.0, 0.0
             for j in range(tables.links[road, 0], tables.links[road, 1]):
-                n = x[k, j] * vehicles
+                n, u = x[k, j], v[k, j]
+                still = n if u < tables.scalars[2] else 0.0
                 there += n
-                lost += n * (1.0 - v[k, j] * slow)
-                still = n if v[k, j] < tables.scalars[2] else 0.0
                 here += still
-                stops += max(still - queued[k, j], 0.0)
+                moving += n * u
+                halts += max(still - queued[k, j], 0.0)
                 queued[k, j] = still
+            here, there = here * vehicles, there * vehicles
+            lost += there - moving * vehicles * slow
+            stops += halts * vehicles
             roads[road, k, 0] = here
             roads[road, k, 1] = there
             halted += here
@@ -61,19 +64,17 @@ def sample(x: Array, v: Array, queued: Array, roads: Array, queue: Array, measur
 
 @njit(error_model="numpy")
 def mark_queued(x: Array, v: Array, queued: Array, tables: Tables) -> None:
-    """Write the queued vehicles of each cell, as at the start of a decision.
+    """Write the occupancy of queued vehicles in each cell, as at the start of a decision.
 
     Args:
         x: (4, slots) state.
         v: (2, slots) speeds [m/s].
-        queued: (2, slots) queued vehicles [veh], written.
+        queued: (2, slots) [-], written.
         tables: constants.
     """
     for k in range(2):
-        for road in range(tables.links.shape[0]):
-            vehicles = tables.widths[road, 0] * tables.widths[road, 1] / tables.physics[4, k]
-            for j in range(tables.links[road, 0], tables.links[road, 1]):
-                queued[k, j] = x[k, j] * vehicles if v[k, j] < tables.scalars[2] else 0.0
+        for j in range(x.shape[1]):
+            queued[k, j] = x[k, j] if v[k, j] < tables.scalars[2] else 0.0
 
 
 @njit(error_model="numpy")

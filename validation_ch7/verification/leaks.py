@@ -5,8 +5,6 @@ No value is ever shown: a finding names a file, and what kind of secret it seems
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import re
 import subprocess
@@ -14,10 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from validation_ch7.errors import ValidationError
 from validation_ch7.remote.code import looks_secret
 from validation_ch7.remote.credentials import REMEDY, find_credentials
-from validation_ch7.verification.finding import Finding, fault_text, issue, success, warning
+from validation_ch7.verification.finding import Finding, issue, success, warning
 
 _MAX_TEXT = 1 << 20
 _OWN_NAMES = re.compile(r"kaggle\.json|access_token(\.txt)?", re.IGNORECASE)
@@ -139,24 +136,3 @@ def _walk(root: Path) -> Iterable[Path]:
 
 def _wanted(name: Path) -> bool:
     return not _SKIPPED.intersection(name.parts[:-1])
-
-
-def check_online(workspace: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Ask Kaggle whether it accepts the credentials."""
-    if importlib.util.find_spec("validation_ch7.remote.kaggle") is None:
-        yield warning("kaggle", "not asked: this version has no Kaggle adapter", "leave --online out")
-        return
-    if find_credentials(environ) is None:
-        yield warning("kaggle", "not asked: no credentials were found", REMEDY)
-        return
-    adapter = importlib.import_module("validation_ch7.remote.kaggle").KaggleBackend(workspace, environ=environ)
-    check = getattr(adapter, "check", None)
-    if check is None:
-        yield warning("kaggle", "not asked: this version's Kaggle adapter has no check()", "leave --online out")
-        return
-    try:
-        answer = check()
-    except ValidationError as fault:
-        yield issue("kaggle", fault_text(fault), fault.remedy or REMEDY)
-    else:
-        yield success("kaggle", f"the credentials are accepted{f': {answer}' if isinstance(answer, str) else ''}")

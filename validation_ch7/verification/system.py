@@ -14,7 +14,8 @@ from validation_ch7.verification.installation import (
     check_journal,
     check_run_script,
 )
-from validation_ch7.verification.leaks import check_credentials, check_online, check_repository
+from validation_ch7.verification.leaks import check_credentials, check_repository
+from validation_ch7.verification.online import check_online
 from validation_ch7.verification.stores import check_backups, check_best_models, check_checkpoints, check_metadata
 from validation_ch7.verification.trees import check_locks, check_structure
 

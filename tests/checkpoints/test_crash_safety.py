@@ -1,0 +1,205 @@
+"""A process that dies at any change to the disk loses nothing that it reported as committed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from stable_baselines3 import DQN
+from stable_baselines3.common.callbacks import BaseCallback
+
+from tests.checkpoints.cases import off_policy, venv
+from tests.checkpoints.disk import changes, full_disk, killed_at
+from tests.checkpoints.little import LittleRun, chunks_named, chunks_present, readable, store_at
+from validation_ch7.checkpoints import CheckpointStore, find_latest_checkpoint, learn_resumable
+from validation_ch7.checkpoints.backup import archive_all, back_up, list_backups, restore_backup, rewind
+from validation_ch7.errors import StorageError
+
+Work = Callable[[Path], None]
+
+
+def prepared(root: Path) -> Path:
+    """Make a store with checkpoints at 5, 10, 15 and 20 steps and a backup of the first two."""
+    store = store_at(root)
+    with store.exclusive("test"):
+        run = LittleRun(store, max_keep=9)
+        run.save()
+        run.save()
+        back_up(store, "earlier")
+        run.save()
+        run.save()
+    return root
+
+
+def saving(root: Path) -> None:
+    """Commit two checkpoints with rotation, noting each in a file once it is durable."""
+    store = store_at(root)
+    with store.exclusive("test"):
+        run = LittleRun(store, resume=True)
+        for _ in range(2):
+            run.save()
+            note = os.open(root / "committed", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.write(note, f"{run.steps}\n".encode())
+            os.close(note)
+
+
+def backing_up(root: Path) -> None:
+    back_up(store_at(root), "test")
+
+
+def restoring(root: Path) -> None:
+    store = store_at(root)
+    restore_backup(store, list_backups(store)[-1].path.name)
+
+
+def archiving(root: Path) -> None:
+    archive_all(store_at(root), "fresh")
+
+
+def rewinding(root: Path) -> None:
+    rewind(store_at(root), 10)
+
+
+def quarantining(root: Path) -> None:
+    store = store_at(root)
+    store.quarantine(store.path(20), "for a test")
+
+
+def rotating_backups(root: Path) -> None:
+    back_up(store_at(root), "test", keep=1)
+
+
+ALL = [saving, backing_up, restoring, archiving, rewinding, quarantining, rotating_backups]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared(tmp_path_factory.mktemp("template"))
+
+
+def crashes(template: Path, folder: Path, work: Work) -> Iterator[Path]:
+    """Yield the tree that a process left which died before its k-th change, for every k."""
+    whole = _copied(template, folder / "whole")
+    count = changes(lambda: work(whole))
+    for k in range(1, count + 1):
+        root = _copied(template, folder / str(k))
+        assert killed_at(k, lambda root=root: work(root)) == -signal.SIGKILL
+        yield root
+        shutil.rmtree(root)
+
+
+def _copied(template: Path, root: Path) -> Path:
+    return Path(shutil.copytree(template, root))
+
+
+def next_start(root: Path) -> CheckpointStore:
+    """Open the store as the next process does, and check that it is clean."""
+    store = store_at(root)
+    with store.exclusive("next start"):
+        assert not list(root.rglob(".partial-*"))
+        assert chunks_present(store) == chunks_named(store)
+    return store
+
+
+def anywhere(store: CheckpointStore) -> set[int]:
+    """Return the steps of every verified checkpoint in the store and in its backups."""
+    stores = [store, *(store_at(backup.path) for backup in list_backups(store))]
+    return {steps for item in stores for steps in readable(item)}
+
+
+def test_killed_save_loses_nothing_committed_and_the_run_goes_on(template: Path, ram: Path) -> None:
+    for root in crashes(template, ram, saving):
+        committed = (root / "committed").read_text().split() if (root / "committed").exists() else ["20"]
+        newest = find_latest_checkpoint(store_at(root))
+        assert newest is not None and readable(store_at(root))[0] >= int(committed[-1])
+        assert len(readable(next_start(root))) >= 2
+        saving(root)
+        assert len(readable(next_start(root))) == 2
+
+
+def test_killed_backup_leaves_the_store_and_whole_backups(template: Path, ram: Path) -> None:
+    for root in crashes(template, ram, backing_up):
+        store = next_start(root)
+        assert readable(store) == [20, 15, 10, 5]
+        assert {tuple(readable(store_at(item.path))) for item in list_backups(store)} <= {(10, 5), (20, 15, 10, 5)}
+
+
+def test_killed_restore_leaves_a_checkpoint_and_can_be_repeated(template: Path, ram: Path) -> None:
+    for root in crashes(template, ram, restoring):
+        assert readable(next_start(root))[0] in (20, 15, 10)
+        assert anywhere(store_at(root)) == {5, 10, 15, 20}
+        restoring(root)
+        assert readable(next_start(root)) == [10, 5]
+
+
+@pytest.mark.parametrize("work", [archiving, rewinding, quarantining, rotating_backups])
+def test_killed_removal_loses_nothing(template: Path, ram: Path, work: Work) -> None:
+    for root in crashes(template, ram, work):
+        store = next_start(root)
+        moved = {20} if (store.folder / "quarantine" / store.path(20).name).exists() else set()
+        assert anywhere(store) | moved == {5, 10, 15, 20}
+
+
+def _refusal(root: Path, work: Work, at: int) -> StorageError | None:
+    with full_disk(at).watching():
+        try:
+            work(root)
+        except StorageError as error:
+            return error
+    return None
+
+
+@pytest.mark.parametrize("work", ALL)
+def test_full_disk_is_reported_and_loses_nothing(template: Path, ram: Path, work: Work) -> None:
+    whole = _copied(template, ram / "whole")
+    count = changes(lambda: work(whole))
+    refused = 0
+    for k in range(1, count + 1):
+        root = _copied(template, ram / str(k))
+        refusal = _refusal(root, work, k)
+        refused += refusal is not None
+        assert refusal is None or "No space left" in str(refusal)
+        assert readable(next_start(root)) or work is archiving
+        assert {5, 10, 15, 20} <= anywhere(next_start(root)) or work in (saving, quarantining)
+        shutil.rmtree(root)
+    assert refused > 3
+
+
+class FillingDisk(BaseCallback):
+    """Lets the disk be full from some step on."""
+
+    def __init__(self, steps: int, at: int) -> None:
+        super().__init__()
+        self._steps, self._disk = steps, full_disk(at)
+
+    def get_state(self) -> None:
+        """There is nothing to keep."""
+
+    def set_state(self, state: None) -> None:
+        """There is nothing to put back."""
+
+    def _on_step(self) -> bool:
+        if self.num_timesteps == self._steps:
+            self._watch = self._disk.watching()
+            self._watch.__enter__()
+        return True
+
+    def recover(self) -> None:
+        self._watch.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 9, 14])
+def test_full_disk_stops_training_and_keeps_the_previous_checkpoint(ram: Path, at: int, asynchronous: bool) -> None:
+    store, disk = CheckpointStore(ram, "task"), FillingDisk(70, at)
+    learn_resumable(off_policy(DQN, venv("CartPole-v1")), 400, store, session_timesteps=64)
+    model = off_policy(DQN, venv("CartPole-v1"))
+    with pytest.raises(StorageError, match="No space left"):
+        learn_resumable(model, 400, store, save_freq=60, callback=disk, asynchronous=asynchronous)
+    disk.recover()
+    assert 124 <= model.num_timesteps < 400
+    assert store.verify(store.paths()[0]).steps == 64

@@ -1,0 +1,400 @@
+"""Broken and hostile files: the previous checkpoint is used and the reason said, or one clear error; never zero."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import os
+import pickle
+import random
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pytest
+import torch as th
+from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from tests.checkpoints.cases import off_policy, on_policy, venv
+from tests.checkpoints.fingerprint import digest
+from tests.checkpoints.hostile import Bomb, flip, members_of, reseal, write_zip
+from validation_ch7.checkpoints import CheckpointStore, LearnResult, Retention, learn_resumable
+from validation_ch7.errors import (
+    CheckpointIncompatibleError,
+    CheckpointNotFoundError,
+    CheckpointUntrustedError,
+    ValidationError,
+)
+
+STEPS = (64, 96)
+Spoil = Callable[[Path], object]
+
+
+def ppo() -> BaseAlgorithm:
+    return on_policy(PPO, venv("CartPole-v1"))
+
+
+def dqn() -> BaseAlgorithm:
+    return off_policy(DQN, venv("CartPole-v1"))
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make two stores, each with checkpoints at 64 and at 96 steps."""
+    root = tmp_path_factory.mktemp("template")
+    for name, build in {"ppo": ppo, "dqn": dqn}.items():
+        learn_resumable(build(), 96, CheckpointStore(root / name, "task"), save_freq=64)
+    return root
+
+
+@pytest.fixture
+def store(template: Path, ram: Path) -> CheckpointStore:
+    shutil.copytree(template / "ppo", ram / "ppo")
+    return CheckpointStore(ram / "ppo", "task")
+
+
+@pytest.fixture
+def replayed(template: Path, ram: Path) -> CheckpointStore:
+    shutil.copytree(template / "dqn", ram / "dqn")
+    return CheckpointStore(ram / "dqn", "task")
+
+
+def resumed(store: CheckpointStore, model: BaseAlgorithm | None = None, **options: Any) -> tuple[LearnResult, str]:
+    """Resume without training and return what happened, with the log."""
+    lines: list[str] = []
+    arguments = {"stop_at": 0, "log": lines.append} | options
+    result = learn_resumable(model or ppo(), 10_000, store, **arguments)
+    return result, "\n".join(lines)
+
+
+def assert_previous_is_used(store: CheckpointStore, model: BaseAlgorithm | None = None) -> str:
+    result, log = resumed(store, model)
+    assert (result.steps_before, result.resumed_from) == (64, store.path(64))
+    assert f"rejected {store.path(96).name}" in log and f"Loading checkpoint {store.path(64).name}" in log
+    assert not store.path(96).exists() and list((store.folder / "quarantine").glob("*.reason.txt"))
+    return log
+
+
+def test_whole_checkpoint_is_used(store: CheckpointStore) -> None:
+    assert resumed(store)[0].steps_before == 96
+
+
+def test_cut_at_any_byte_falls_back(store: CheckpointStore, ram: Path) -> None:
+    whole = store.path(96).read_bytes()
+    for length in sorted({*range(0, len(whole), len(whole) // 60), *range(len(whole) - 25, len(whole)), 1, 2, 3}):
+        store.path(96).write_bytes(whole[:length])
+        assert_previous_is_used(store)
+
+
+def test_flipped_bit_is_found_or_harmless(store: CheckpointStore) -> None:
+    whole, chance = store.path(96).read_bytes(), random.Random(0)
+    model = ppo()
+    resumed(store, model)
+    expected = digest(model.get_parameters())
+    for position in [chance.randrange(len(whole)) for _ in range(60)] + [len(whole) - n for n in range(1, 900, 9)]:
+        store.path(96).write_bytes(whole)
+        flip(store.path(96), position, 1 << chance.randrange(8))
+        model = ppo()
+        result, _ = resumed(store, model)
+        assert result.steps_before == 64 or (result.exactness == "exact" and digest(model.get_parameters()) == expected)
+
+
+SPOILS: dict[str, Spoil] = {
+    "empty": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("not a zip"),
+    "empty zip": lambda path: write_zip(path, {}),
+    "zip of nothing known": lambda path: write_zip(path, {"readme.txt": b"hello"}),
+    "without manifest": lambda path: write_zip(
+        path, {k: v for k, v in members_of(path).items() if "manifest" not in k}
+    ),
+    "manifest of nonsense": lambda path: write_zip(path, members_of(path) | {"manifest.json": b"\xff{"}),
+    "manifest is a list": lambda path: write_zip(path, members_of(path) | {"manifest.json": b"[]"}),
+    "manifest too deep": lambda path: write_zip(path, members_of(path) | {"manifest.json": b"[" * 200_000}),
+    "member missing": lambda path: write_zip(path, {k: v for k, v in members_of(path).items() if k != "policy.pth"}),
+    "member added": lambda path: write_zip(path, members_of(path) | {"../../escape": b"x"}),
+    "member swapped": lambda path: write_zip(path, members_of(path) | {"policy.pth": members_of(path)["data"]}),
+    "steps of a wrong type": lambda path: reseal(path, {}, steps="many"),
+    "digest that lies": lambda path: reseal(path, {}, session_id="other"),
+    "state is a list": lambda path: reseal(path, {"training_state.json": b"[]"}),
+    "state is text": lambda path: reseal(path, {"training_state.json": b"\xfe\xff"}),
+    "state too deep": lambda path: reseal(path, {"training_state.json": b'{"model":' * 90_000}),
+    "arrays are text": lambda path: reseal(path, {"training_state.npz": b"PK"}),
+    "weights are text": lambda path: reseal(path, {"policy.pth": b"PK"}),
+    "weights are empty": lambda path: reseal(path, {"policy.pth": b""}),
+    "a folder": lambda path: (path.unlink(), path.mkdir(), (path / "x").touch()),
+    "the previous one under this name": lambda path: shutil.copy(path.with_name("task_checkpoint_64_steps.zip"), path),
+}
+
+
+@pytest.mark.parametrize("name", SPOILS)
+def test_spoiled_checkpoint_falls_back(store: CheckpointStore, name: str) -> None:
+    SPOILS[name](store.path(96))
+    assert_previous_is_used(store)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_forbidden_checkpoint_falls_back(store: CheckpointStore) -> None:
+    store.path(96).chmod(0)
+    assert_previous_is_used(store)
+
+
+def test_swapped_checkpoints_are_refused_with_both_reasons(store: CheckpointStore, ram: Path) -> None:
+    store.path(96).rename(ram / "aside")
+    store.path(64).rename(store.path(96))
+    (ram / "aside").rename(store.path(64))
+    with pytest.raises(CheckpointNotFoundError, match=r"none can be used(.|\n)*the content of task_checkpoint_64"):
+        resumed(store)
+
+
+def test_nothing_usable_is_an_error_and_nothing_is_moved(store: CheckpointStore) -> None:
+    for steps in STEPS:
+        store.path(steps).write_bytes(b"")
+    with pytest.raises(CheckpointNotFoundError, match="training does not start at zero"):
+        resumed(store)
+    assert [entry.steps for entry in store.entries()] == [96, 64]
+
+
+def test_named_checkpoint_must_load(store: CheckpointStore) -> None:
+    store.path(96).write_bytes(b"")
+    with pytest.raises(ValidationError, match="failed its verification"):
+        resumed(store, resume=store.path(96))
+
+
+def test_newer_format_is_an_error_that_says_so(store: CheckpointStore) -> None:
+    reseal(store.path(96), {}, version=2)
+    with pytest.raises(CheckpointIncompatibleError, match="newer version of this package"):
+        resumed(store)
+    assert store.path(96).exists()
+
+
+def test_zip_bomb_is_refused_before_it_unpacks(store: CheckpointStore) -> None:
+    zeros = b"\0" * (64 << 20)
+    reseal(store.path(96), {"policy.pth": zeros})
+    write_zip(store.path(96), members_of(store.path(96)), zipfile.ZIP_DEFLATED)
+    assert store.path(96).stat().st_size < 1 << 20
+    assert "it would unpack to" in assert_previous_is_used(store)
+
+
+def test_array_that_claims_much_memory_is_refused(store: CheckpointStore) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40,)})
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a0.npy", header.getvalue() + b"\0" * 8)
+    reseal(store.path(96), {"training_state.npz": packed.getvalue()})
+    assert "does not hold" in assert_previous_is_used(store)
+
+
+# Replay chunks
+
+
+def chunk(store: CheckpointStore) -> Path:
+    """Return a chunk that only the newest checkpoint needs."""
+    new, old = (entry.manifest.chunk_digests for entry in store.entries() if entry.manifest)
+    return store.chunks / f"{min(new - old)}.npz"
+
+
+CHUNK_SPOILS: dict[str, Spoil] = {
+    "missing": lambda path: path.unlink(),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "empty": lambda path: path.write_bytes(b""),
+    "flipped": lambda path: flip(path, 700),
+    "foreign": lambda path: path.write_bytes(next(x for x in path.parent.iterdir() if x != path).read_bytes()),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+}
+
+
+@pytest.mark.parametrize("name", CHUNK_SPOILS)
+def test_spoiled_chunk_falls_back(replayed: CheckpointStore, name: str) -> None:
+    CHUNK_SPOILS[name](chunk(replayed))
+    assert_previous_is_used(replayed, dqn())
+
+
+@pytest.mark.parametrize("name", [name for name in CHUNK_SPOILS if name != "a folder"])
+def test_run_that_went_back_mends_the_spoiled_chunk(replayed: CheckpointStore, name: str) -> None:
+    CHUNK_SPOILS[name](chunk(replayed))
+    learn_resumable(dqn(), 96, replayed, save_freq=64)
+    assert replayed.verify(replayed.path(96)).steps == 96
+
+
+@pytest.mark.parametrize("sha256", ["../../../etc/passwd", "a" * 63, "A" * 64, ""])
+def test_chunk_name_cannot_leave_its_folder(replayed: CheckpointStore, sha256: str) -> None:
+    manifest = replayed.entries()[0].manifest
+    assert manifest is not None and manifest.replay is not None
+    replay = manifest.replay.model_dump()
+    replay["chunks"][0]["sha256"] = sha256
+    reseal(replayed.path(96), {}, replay=replay)
+    assert_previous_is_used(replayed, dqn())
+
+
+def test_gap_between_chunks_falls_back(replayed: CheckpointStore) -> None:
+    manifest = replayed.entries()[0].manifest
+    assert manifest is not None and manifest.replay is not None
+    gap = manifest.replay.model_copy(update={"chunks": manifest.replay.chunks[1:]})
+    sealed = manifest.model_copy(update={"replay": gap}).sealed()
+    write_zip(replayed.path(96), members_of(replayed.path(96)) | {"manifest.json": sealed.model_dump_json().encode()})
+    assert "rows up to" in Path(_reason(replayed)).read_text()
+
+
+def _reason(store: CheckpointStore) -> Path:
+    assert_previous_is_used(store, dqn())
+    return next((store.folder / "quarantine").glob("*.reason.txt"))
+
+
+# No code from a checkpoint
+
+
+@pytest.fixture
+def no_pickle(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make every way into pickle raise."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a pickle was read")
+
+    class Refused:
+        __init__ = refuse
+
+    load = th.load
+    for module, name in [(pickle, "load"), (pickle, "loads"), (cloudpickle, "load"), (cloudpickle, "loads")]:
+        monkeypatch.setattr(module, name, refuse)
+    for name in ("Unpickler", "_Unpickler"):
+        monkeypatch.setattr(pickle, name, Refused)
+    monkeypatch.setattr(th, "load", lambda *a, **k: load(*a, **k) if k.get("weights_only") is True else refuse())
+    yield
+
+
+@pytest.mark.usefixtures("no_pickle")
+@pytest.mark.parametrize("kind", ["ppo", "dqn"])
+def test_resume_reads_no_pickle(template: Path, ram: Path, kind: str) -> None:
+    shutil.copytree(template / kind, ram / kind)
+    model = {"ppo": ppo, "dqn": dqn}[kind]()
+    result = learn_resumable(model, 128, CheckpointStore(ram / kind, "task"))
+    assert (result.steps_before, result.steps_after, result.exactness) == (96, 128, "exact")
+
+
+def test_planted_pickles_do_not_run(store: CheckpointStore, ram: Path) -> None:
+    whole, mark = store.path(96).read_bytes(), ram / "mark"
+    poison = pickle.dumps(Bomb(mark))
+    for name in members_of(store.path(96)):
+        for content in (poison, _zipped("archive/data.pkl", poison), _zipped("a0.npy", _object_array(mark))):
+            store.path(96).write_bytes(whole)
+            write_zip(store.path(96), members_of(store.path(96)) | {name: content})
+            if name != "manifest.json":
+                store.path(96).write_bytes(whole)
+                reseal(store.path(96), {name: content})
+            resumed(store)
+    assert not mark.exists()
+    pickle.loads(poison)
+    assert mark.exists()
+
+
+def test_planted_pickle_in_a_chunk_does_not_run(replayed: CheckpointStore, ram: Path) -> None:
+    chunk(replayed).write_bytes(_zipped("observations.npy", _object_array(ram / "mark")))
+    assert_previous_is_used(replayed, dqn())
+    assert not (ram / "mark").exists()
+
+
+def _zipped(name: str, data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, data)
+    return packed.getvalue()
+
+
+def _object_array(mark: Path) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.array([Bomb(mark)], dtype=object), allow_pickle=True)
+    return stream.getvalue()
+
+
+JUNK: list[Any] = [None, 3, "x", [], {}, {"$": "same"}, {"$": "object", "class": "os.system", "i": 0, "v": {}}, [[[]]]]
+
+
+@pytest.mark.parametrize("key", ["model", "env", "sde", "generators", "callbacks", "boundary", "env_complete"])
+def test_lying_state_is_refused_or_graded(store: CheckpointStore, key: str) -> None:
+    whole = store.path(96).read_bytes()
+    state = json.loads(members_of(store.path(96))["training_state.json"])
+    for junk in JUNK:
+        store.path(96).write_bytes(whole)
+        reseal(store.path(96), {"training_state.json": json.dumps({**state, key: junk}).encode()})
+        result = learn_resumable(ppo(), 128, store, retention=Retention(max_keep=9))
+        assert result.steps_after == 128
+        store.path(128).unlink()
+        (store.folder / "quarantine").exists() and shutil.rmtree(store.folder / "quarantine")
+
+
+def test_lying_attributes_are_refused_or_graded(store: CheckpointStore) -> None:
+    whole = store.path(96).read_bytes()
+    state = json.loads(members_of(store.path(96))["training_state.json"])
+    for name in ("_last_obs", "num_timesteps", "_n_updates", "ep_info_buffer", "_last_episode_starts"):
+        for junk in JUNK[1:]:
+            lie = copy.deepcopy(state)
+            lie["model"][name] = junk
+            store.path(96).write_bytes(whole)
+            reseal(store.path(96), {"training_state.json": json.dumps(lie).encode()})
+            assert learn_resumable(ppo(), 128, store).steps_after == 128
+            store.path(128).unlink()
+
+
+# Zips of plain Stable-Baselines3
+
+
+def foreign(store: CheckpointStore, model: BaseAlgorithm, steps: int = 200) -> Path:
+    model.save(store.path(steps))
+    return store.path(steps)
+
+
+@pytest.mark.usefixtures("no_pickle")
+def test_foreign_zip_gives_its_weights_only(ram: Path) -> None:
+    store, old, new = CheckpointStore(ram, "task"), ppo(), ppo()
+    store.folder.mkdir(parents=True)
+    old.learn(64)
+    foreign(store, old)
+    result, log = resumed(store, new, stop_at=232)
+    assert (result.steps_before, result.exactness, result.resumed_from) == (200, "weights-only", store.path(200))
+    assert "no manifest, so weights only" in log
+
+
+def test_foreign_weights_arrive(ram: Path) -> None:
+    store, old, new = CheckpointStore(ram, "task"), ppo(), ppo()
+    store.folder.mkdir(parents=True)
+    old.learn(64)
+    foreign(store, old)
+    resumed(store, new)
+    assert digest(new.get_parameters()) == digest(old.get_parameters())
+
+
+def test_foreign_zip_of_another_shape_is_incompatible(ram: Path) -> None:
+    store = CheckpointStore(ram, "task")
+    store.folder.mkdir(parents=True)
+    foreign(store, on_policy(PPO, venv("CartPole-v1"), policy_kwargs={"net_arch": [9]}))
+    with pytest.raises(CheckpointIncompatibleError, match=r"checkpoint=\(9, 4\), current=\(8, 4\)"):
+        resumed(store)
+
+
+def test_foreign_companions_need_trust(ram: Path) -> None:
+    store, old = CheckpointStore(ram, "task"), dqn()
+    store.folder.mkdir(parents=True)
+    old.learn(64)
+    foreign(store, old)
+    old.save_replay_buffer(store.folder / "task_checkpoint_replay_buffer_200_steps.pkl")
+    new = dqn()
+    _, log = resumed(store, new)
+    assert "task_checkpoint_replay_buffer_200_steps.pkl left unread" in log and new.replay_buffer.size() == 0
+    resumed(store, new, trust_foreign=True)
+    assert new.replay_buffer.size() == 64
+
+
+def test_trusted_companion_that_cannot_be_read_is_an_error(ram: Path) -> None:
+    store = CheckpointStore(ram, "task")
+    store.folder.mkdir(parents=True)
+    foreign(store, dqn())
+    (store.folder / "task_checkpoint_replay_buffer_200_steps.pkl").write_bytes(b"no pickle")
+    with pytest.raises(CheckpointUntrustedError, match="trusted pickle could not be read"):
+        resumed(store, dqn(), trust_foreign=True)
