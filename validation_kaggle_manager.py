@@ -24,7 +24,7 @@ from validation_ch7.checkpoints.backup import archive_all
 from validation_ch7.checkpoints.compatibility import CompatibilityReport, report, require
 from validation_ch7.checkpoints.planning import bundle_files, origin_of, plan_parent
 from validation_ch7.checkpoints.store import StoredCheckpoint
-from validation_ch7.config import Overrides, SectionConfig, load_section, section_file
+from validation_ch7.config import Overrides, SectionConfig, load_notify, load_section, section_file
 from validation_ch7.console import Console
 from validation_ch7.errors import (
     ConfigurationError,
@@ -36,6 +36,7 @@ from validation_ch7.errors import (
 )
 from validation_ch7.files import storage_errors
 from validation_ch7.journal import Journal, JournalEntry, Phase
+from validation_ch7.notify import Notifier, make_notifier
 from validation_ch7.planning import (
     RunOptions,
     broken_off,
@@ -49,7 +50,7 @@ from validation_ch7.remote.bundle import build_bundle
 from validation_ch7.remote.choice import choose_backend
 from validation_ch7.remote.kernel_script import render_kernel_script
 from validation_ch7.remote.monitor import watch
-from validation_ch7.section_run import SectionRun, Tree, concluded, goes_on, joined, judge, planned
+from validation_ch7.section_run import SectionRun, concluded, goes_on, joined, judge, planned
 from validation_ch7.session import SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
 from validation_ch7.training.facts import current_facts
 from validation_ch7.training.logs import join_logs
@@ -70,6 +71,7 @@ class ValidationKaggleManager:
         clock: the time of now [s since the epoch].
         sleep: waits so long [s].
         environ: environment variables; credentials are looked for there.
+        notifier: who is told what happens; default: whom environment and configuration name.
     """
 
     def __init__(
@@ -81,11 +83,13 @@ class ValidationKaggleManager:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         environ: Mapping[str, str] | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self.workspace = Path(workspace).resolve()
         self.say = say or Console().say
         self._environ = dict(os.environ if environ is None else environ)
         self._clock, self._sleep = clock, sleep
+        self._given_notifier, self.notifier = notifier, notifier or Notifier()
         if isinstance(backend, str):
             self.backend, self.backend_reason = choose_backend(backend, self.workspace, self._environ)
         else:
@@ -139,8 +143,13 @@ class ValidationKaggleManager:
         store = self.store(resolved)
         if dry_run:
             return self._dry_run(resolved, options, store)
-        with store.exclusive(f"manager of {resolved.section}"), stop_requests() as stop:
-            return self._chain(resolved, options, store, stop)
+        self.notifier = self._given_notifier or make_notifier(self._environ, load_notify(path), self.say)
+
+        def train() -> SectionRun:
+            with store.exclusive(f"manager of {resolved.section}"), stop_requests() as stop:
+                return self._chain(resolved, options, store, stop)
+
+        return self.notifier.following(train)
 
     def store(self, config: SectionConfig) -> CheckpointStore:
         """Return the training tree of a section's scenario: the one place that training reads and restore writes."""
@@ -252,7 +261,8 @@ class ValidationKaggleManager:
         self.journal.advance(entry.session_id, Phase.DOWNLOADED, results_dir=str(fetched.folder))
         admission = self._restore(config, store, fetched)
         summary = self._retrieve_and_analyze_logs(fetched, config.section)
-        run = self._judged(store, entry, ref, status, fetched, summary, admission, stop)
+        ending = judge(status.state, status.message, summary, fetched.complete, stop.received is signal.SIGINT)
+        run = concluded(entry, ref.kernel_slug, ending, summary, admission.tree(store), str(fetched.folder))
         self.journal.advance(
             entry.session_id,
             Phase.RESTORED,
@@ -262,29 +272,9 @@ class ValidationKaggleManager:
             status=run.status,
         )
         self.journal.advance(entry.session_id, Phase.CLOSED)
+        best = store.best()
+        self.notifier.session_over(run, best.reward if best else None, admission.misfits)
         return run
-
-    def _judged(
-        self,
-        store: CheckpointStore,
-        entry: JournalEntry,
-        ref: SessionRef,
-        status: SessionStatus,
-        fetched: FetchReport,
-        summary: SessionSummary | None,
-        admission: Admission,
-        stop: StopRequest,
-    ) -> SectionRun:
-        ending = judge(status.state, status.message, summary, fetched.complete, stop.received is signal.SIGINT)
-        newest = admission.newest
-        tree = Tree(
-            root=str(store.root),
-            steps=newest.steps if newest else 0,
-            exactness=newest.exactness if newest else None,
-            restored=admission.restored,
-            rejected=tuple(f"{name}: {reason}" for name, reason in admission.rejected),
-        )
-        return concluded(entry, ref.kernel_slug, ending, summary, tree, str(fetched.folder))
 
     def _monitor(self, config: SectionConfig, backend: Backend, ref: SessionRef, stop: StopRequest) -> SessionStatus:
         asked = False

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
+from validation_ch7.notify_config import NotifyConfig
 from validation_ch7.schema import Document, load_yaml, parse_document
 
 Positive = Annotated[int, Field(ge=1)]
@@ -151,6 +152,8 @@ class SectionFile(Document):
     checkpoints: CheckpointConfig = CheckpointConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     session: SessionLimits = SessionLimits()
+    notify: NotifyConfig = NotifyConfig()
+    """Stays with the manager: it is no part of the configuration that a session is told."""
 
     @model_validator(mode="after")
     def _defaults_exist(self) -> Self:
@@ -208,7 +211,20 @@ def load_section(path: Path, overrides: Overrides | None = None) -> SectionConfi
     Raises:
         ConfigurationError: unknown keys, wrong types, values out of range, unknown scenario or algorithm.
     """
-    return resolve(parse_document(SectionFile, load_yaml(path), path), overrides or Overrides(), path)
+    return resolve(_read(path), overrides or Overrides(), path)
+
+
+def load_notify(path: Path) -> NotifyConfig:
+    """Return who is told of what, as the file says.
+
+    Raises:
+        ConfigurationError: as for :func:`load_section`.
+    """
+    return _read(path).notify
+
+
+def _read(path: Path) -> SectionFile:
+    return parse_document(SectionFile, load_yaml(path), path)
 
 
 def resolve(file: SectionFile, overrides: Overrides, where: object) -> SectionConfig:

@@ -9,6 +9,7 @@ import click
 
 from validation_ch7 import __version__
 from validation_ch7.cli.checkpoints import checkpoints
+from validation_ch7.cli.notify import notify
 from validation_ch7.cli.run_section import run_section
 from validation_ch7.cli.selection import Selection, selects_chain
 
@@ -46,3 +47,4 @@ def status(selection: Selection, sessions: int) -> int:
 
 main.add_command(run_section, "run")
 main.add_command(checkpoints)
+main.add_command(notify)
