@@ -12,6 +12,7 @@ from validation_ch7.cli.checkpoints import checkpoints
 from validation_ch7.cli.notify import notify
 from validation_ch7.cli.run_section import run_section
 from validation_ch7.cli.selection import Selection, selects_chain
+from validation_ch7.cli.sharing import export_command, import_command
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _EPILOG = """
@@ -48,3 +49,5 @@ def status(selection: Selection, sessions: int) -> int:
 main.add_command(run_section, "run")
 main.add_command(checkpoints)
 main.add_command(notify)
+main.add_command(export_command)
+main.add_command(import_command)
