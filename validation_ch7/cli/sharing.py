@@ -11,17 +11,21 @@ _PLACES = """
 \b
 A place is a folder, file://..., s3://bucket/folder or gs://bucket/folder (extra [cloud]). Credentials and
 endpoint are found where the service's own tools find them: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ...
+export hf://owner/name publishes the best model on the Hugging Face Hub (extra [hub]), private by default.
 """
 
 
 @click.command("export", context_settings=SETTINGS, epilog=_PLACES)
 @click.argument("target", metavar="TARGET")
 @click.option("--check", is_flag=True, help="Read back what was there already, too; replace what is damaged.")
+@click.option("--public", is_flag=True, help="With hf://: a repository that everybody can read.")
 @selects_store
-def export_command(selection: Selection, target: str, check: bool) -> int:
+def export_command(selection: Selection, target: str, check: bool, public: bool) -> int:
     """Send the store to another place; what lies there already is not sent again."""
-    from validation_ch7.cli.sharing_view import send
+    from validation_ch7.cli.sharing_view import publish, send
 
+    if target.lower().startswith("hf://"):
+        return publish(selection, target, public=public)
     return send(selection, target, check=check)
 
 

@@ -17,6 +17,7 @@ from validation_ch7.cli.screen import Screen, size_text
 from validation_ch7.cli.selection import Selection
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.sharing import Imported, export_store, import_store, open_place
+from validation_ch7.sharing.hub import HuggingFace, publish_best, repository_of
 from validation_ch7.sharing.index import only_prefix
 from validation_ch7.sharing.place import Place
 
@@ -41,6 +42,19 @@ def send(selection: Selection, target: str, *, check: bool) -> int:
         counts = {"files": len(done.index.files), "sent": list(done.sent), "sent_bytes": done.sent_bytes}
         left_out = [{"name": name, "reason": reason} for name, reason in done.left_out]
         print_json({"success": True, **facts, **counts, "reused_bytes": done.reused_bytes, "left_out": left_out})
+    return EXIT_DONE
+
+
+def publish(selection: Selection, target: str, *, public: bool) -> int:
+    """Publish the best model on the Hugging Face Hub."""
+    repository = repository_of(target)
+    store, screen = selection.open(), Screen(selection.as_json)
+    done = publish_best(store, repository, HuggingFace(), private=not public)
+    screen.say(f"✓ {', '.join(done.files)} of step {done.steps:,} lie there")
+    screen.whole(done.address, indent=2)
+    if selection.as_json:
+        facts = {"place": f"hf://{repository}", "address": done.address, "files": list(done.files)}
+        print_json({"success": True, **facts, "steps": done.steps})
     return EXIT_DONE
 
 

@@ -36,6 +36,13 @@ def open_place(address: str) -> Place:
         raise ConfigurationError(
             "The place has no address.", where="TARGET or SOURCE", expected="a folder, s3://bucket/folder, gs://…"
         )
+    if scheme_of(address) == "hf":
+        raise ConfigurationError(
+            "The Hub holds single models, not stores.",
+            where=address,
+            expected="a folder, s3://… or gs://…",
+            remedy="a model that lies there is loaded with load_from_hub of huggingface_sb3",
+        )
     if scheme_of(address) != "file":
         return Cloud(address)
     if _SCHEME.match(address):

@@ -1,0 +1,122 @@
+"""The best model of a store, published on the Hugging Face Hub in the convention of Stable-Baselines3."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from validation_ch7.checkpoints.archive import read_manifest
+from validation_ch7.checkpoints.export import MODEL_NAME, NORMALIZE_NAME, export_sb3
+from validation_ch7.checkpoints.lookup import locate
+from validation_ch7.checkpoints.store import CheckpointStore
+from validation_ch7.errors import BackendError, ConfigurationError, CredentialsError, ValidationError
+from validation_ch7.extras import load_extra
+from validation_ch7.masking import masked_text
+from validation_ch7.sharing.card import Card
+
+EXTRA = "hub"
+SCHEME = "hf"
+_ADDRESS = re.compile(r"hf://(?:models/)?([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})/?")
+_REFUSED = ("LocalTokenNotFound", "RepositoryNotFound", "GatedRepo")
+_VENDORS = frozenset({"huggingface_hub", "httpx", "httpx2", "httpcore", "requests", "hf_xet", "urllib3"})
+
+
+class Hub(Protocol):
+    """Where models are published."""
+
+    def publish(self, repository: str, files: Mapping[str, bytes], message: str, *, private: bool) -> str:
+        """Make all files visible at once, in one commit, and return the address of the commit."""
+        ...
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was published."""
+
+    repository: str
+    address: str
+    files: tuple[str, ...]
+    steps: int
+
+
+def repository_of(address: str) -> str:
+    """Return the repository that ``hf://owner/name`` means.
+
+    Raises:
+        ConfigurationError: it means none.
+
+    >>> repository_of("hf://me/traffic")
+    'me/traffic'
+    """
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise ConfigurationError(
+            "This is no model repository.", where="TARGET", expected="hf://owner/name", found=masked_text(address)
+        )
+    return match[1]
+
+
+def publish_best(store: CheckpointStore, repository: str, hub: Hub, *, private: bool = True) -> Published:
+    """Publish the best model of ``store``, or the newest where none was evaluated.
+
+    Raises:
+        CheckpointError: there is none, or it does not verify.
+        BackendError: the Hub cannot be used.
+    """
+    found = locate(store, "best" if store.best_path.is_file() else "latest")
+    manifest = read_manifest(found.path)
+    with tempfile.TemporaryDirectory() as folder:
+        export_sb3(found.path, found.chunks, Path(folder))
+        normalize = Path(folder) / NORMALIZE_NAME
+        card = Card(repository, manifest, normalize.is_file())
+        files = {f"{card.stem}.zip": (Path(folder) / MODEL_NAME).read_bytes()}
+        files |= {"config.json": card.config(), "results.json": card.results(), "README.md": card.readme()}
+        if card.normalized:
+            files["vec_normalize.pkl"] = normalize.read_bytes()
+    message = f"{card.stem} after {manifest.steps} steps"
+    address = hub.publish(repository, files, message, private=private)
+    return Published(repository, address, tuple(files), manifest.steps)
+
+
+class HuggingFace:
+    """The Hub itself; the token is found where its own tools keep it (``HF_TOKEN``, or ``hf auth login``).
+
+    Raises:
+        ConfigurationError: huggingface_hub is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._library: Any = load_extra("huggingface_hub", EXTRA, "for hf:// addresses")
+
+    def publish(self, repository: str, files: Mapping[str, bytes], message: str, *, private: bool) -> str:
+        """Make all files visible at once, in one commit, and return the address of the commit."""
+        api = self._library.HfApi()
+        operations = [self._library.CommitOperationAdd(name, data) for name, data in files.items()]
+        try:
+            api.create_repo(repository, private=private, exist_ok=True)
+            return str(api.create_commit(repository, operations, commit_message=message).commit_url)
+        except Exception as fault:
+            known = _translate(fault, repository)
+            if known is None:
+                raise
+            raise known from None
+
+
+def _translate(fault: Exception, repository: str) -> ValidationError | None:
+    name, found = type(fault).__name__, masked_text(f"{type(fault).__name__}: {fault}")
+    status = getattr(getattr(fault, "response", None), "status_code", None)
+    if name.startswith(_REFUSED) or status in (401, 403):
+        return CredentialsError(
+            "The Hub does not accept the token for this repository, or there is none.",
+            where=f"hf://{repository}",
+            found=found,
+            remedy="set HF_TOKEN to a token that may write there",
+        )
+    if isinstance(fault, OSError) or type(fault).__module__.split(".")[0] in _VENDORS:
+        remedy = "check the network, then run the same command again"
+        return BackendError("The Hub cannot be used.", where=f"hf://{repository}", found=found, remedy=remedy)
+    return None
