@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from validation_ch7.journal import JournalEntry
+from validation_ch7.notebook import html_table
 from validation_ch7.session import Exactness, SessionPlan, SessionSummary, SummaryStatus
 
 EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE, EXIT_INTERRUPTED, EXIT_CTRL_C = 0, 4, 5, 75, 130
@@ -41,6 +42,21 @@ class SectionRun:
     def as_json(self) -> dict[str, Any]:
         """Return the fields as data that JSON can hold."""
         return asdict(self)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("status", self.status),
+            ("steps", f"{self.steps_before:,} → {self.steps_after:,} of {self.target_steps:,}"),
+            ("resumed from", self.resumed_from or "nothing"),
+            ("exactness", self.exactness),
+            ("mean reward", self.mean_reward),
+            ("session", f"{self.session_id} on {self.backend}"),
+            ("results", self.results_dir),
+            ("training tree", self.training_dir),
+            ("error", self.error),
+            *(("warning", warning) for warning in self.warnings),
+        ]
+        return html_table(f"Run of {self.scenario}", (), [row for row in rows if row[1] is not None])
 
 
 @dataclass(frozen=True)

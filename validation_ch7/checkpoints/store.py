@@ -29,6 +29,7 @@ from validation_ch7.files import (
     storage_errors,
     sweep_partials,
 )
+from validation_ch7.notebook import html_table
 from validation_ch7.session import write_document
 
 PIN_SUFFIX = ".pin"
@@ -72,6 +73,14 @@ class CheckpointStore:
 
     def __repr__(self) -> str:
         return f"CheckpointStore({str(self.root)!r}, prefix={self.prefix!r})"
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for entry in self.entries():
+            found = entry.manifest
+            facts = (found.exactness, found.metrics.get("mean_reward"), found.session_id) if found else (entry.fault,)
+            rows.append((entry.steps, *facts))
+        return html_table(f"Checkpoints of {self.prefix}", ("steps", "exactness", "reward", "session"), rows)
 
     @contextlib.contextmanager
     def exclusive(self, purpose: str) -> Iterator[None]:
