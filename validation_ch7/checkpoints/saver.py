@@ -13,11 +13,13 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from platform import python_version
 from typing import Any
 
+import gymnasium
 import numpy as np
+import stable_baselines3
+import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -253,5 +255,5 @@ def worst(*grades: Exactness) -> Exactness:
 
 def software_versions() -> dict[str, str]:
     """Return the versions that a number may depend on."""
-    names = ("stable-baselines3", "torch", "gymnasium", "numpy")
-    return {"python": python_version(), **{name: metadata.version(name) for name in names}}
+    modules = {"stable-baselines3": stable_baselines3, "torch": th, "gymnasium": gymnasium, "numpy": np}
+    return {"python": python_version(), **{name: str(module.__version__) for name, module in modules.items()}}
