@@ -59,6 +59,7 @@ class Api:
             internet=bool(body.get("enableInternet")),
             queued_for=world.rules.queued_for,
             keep_output=world.rules.keep_output_of_stopped,
+            lacking=world.rules.lacking,
         )
         kernel.versions.append(KernelVersion(number, body["text"], session))
         kernel_ref = f"/code/{world.owner}/{slug}"

@@ -60,6 +60,8 @@ class Rules:
     keep_output_of_stopped: bool = True
     stream_events: int | None = None
     """Events after which the live log drops."""
+    lacking: tuple[str, ...] = ()
+    """Packages that the image does not have."""
     time_scale: float = 1.0
     """Session limits are multiplied by this, so that a test need not wait."""
 

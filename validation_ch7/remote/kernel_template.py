@@ -129,7 +129,7 @@ def add_wheels(wheels: Path, site: Path) -> str:
     for wheel in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(site)  # pure Python only; extractall confines the names
-    sys.path.append(str(site))  # last: what the image has, it keeps
+    sys.path.insert(1, str(site))  # before the image's, after our code: the versions that were tried at home
     importlib.invalidate_caches()
     return "bundle" if importlib.util.find_spec("stable_baselines3") is not None else "missing"
 
