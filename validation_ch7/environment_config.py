@@ -183,6 +183,8 @@ class Solver(Document):
     """Share of the largest positivity-preserving time step [-]."""
     precision: Literal["float64", "float32"] = "float64"
     """Type of the state."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """``cuda`` simulates the batch on a graphics processor; worth it from thousands of environments."""
 
 
 class EnvironmentConfig(Document):
