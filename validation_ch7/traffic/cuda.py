@@ -9,7 +9,6 @@ The state stays on the device between decisions; it is fetched when somebody loo
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
 from typing import Any
 
 import numba.cuda
@@ -19,6 +18,10 @@ from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.traffic import flow, junction, kernel, measure
 from validation_ch7.traffic.arrays import Array, Integers
+from validation_ch7.traffic.flow import find_speeds, hll_fluxes, relax_and_wave, update
+from validation_ch7.traffic.junction import bound, gather, hold_back, limit, offer
+from validation_ch7.traffic.kernel import request, tick
+from validation_ch7.traffic.measure import imbalance, mark_queued, observe, sample
 from validation_ch7.traffic.simulator import Simulator
 
 cuda: Any = numba.cuda
@@ -32,82 +35,72 @@ def available() -> bool:
     return bool(cuda.is_available())
 
 
-def device_functions(jit: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return the shared functions compiled by another compiler, by name, calling each other's new versions."""
-    compiled: dict[str, Any] = {}
-    for function in SHARED:
-        plain = function.py_func
-        scope = {**plain.__globals__, **compiled}
-        compiled[plain.__name__] = jit(types.FunctionType(plain.__code__, scope, plain.__name__))
-    return compiled
+def advance_block(tables, x, queue, signal, arrivals, clock, wanted, measures, roads, observation, scratch):  # type: ignore[no-untyped-def]
+    """Advance one environment per block by one decision; arguments as for the processor, and scratch arrays."""
+    b, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
+    v, wave, flux, queued, ends, open_road = scratch
+    v, wave, flux, queued, ends = v[b], wave[b], flux[b], queued[b], ends[b]
+    slots = x.shape[2]
+    each = (slots + threads - 1) // threads
+    low, high = min(thread * each, slots), min(thread * each + each, slots)
+    before = max(low - 1, 0)
+    substeps, samples = tables.timing[0], tables.timing[1]
+    moving = wanted[b, 0] >= 0
+    if thread == 0:
+        for row in range(measures.shape[1]):
+            measures[b, row, 0] = 0.0
+            measures[b, row, 1] = 0.0
+        if moving:
+            request(signal[b], wanted[b], tables)
+            find_speeds(x[b], v, tables.physics)
+            mark_queued(x[b], v, queued, tables)
+    cuda.syncthreads()
+    for n in range(substeps if moving else 0):
+        if low < high:
+            relax_and_wave(x[b, :, low:high], v[:, low:high], wave[:, low:high], tables.physics)
+        cuda.syncthreads()
+        if low < high:
+            hll_fluxes(
+                x[b, :, before:high], v[:, before:high], wave[:, before:high], flux[:, before:high], tables.physics
+            )
+        if thread == 0:
+            for entry in range(queue.shape[1]):
+                for k in range(2):
+                    queue[b, entry, k] += arrivals[b, clock[b], entry, k] / substeps
+            tick(signal[b], open_road[b], tables)
+            offer(x[b], open_road[b], ends, tables)
+            gather(ends, queue[b], tables)
+            limit(x[b], v, ends, tables)
+            hold_back(ends, queue[b], tables)
+        cuda.syncthreads()
+        if thread == 0:
+            bound(flux, ends, measures[b, 4], tables)
+        cuda.syncthreads()
+        if low < high:
+            update(x[b, :, low:high], flux[:, low : high + 1], tables.rate[low:high], tables.physics)
+        cuda.syncthreads()
+        if (n + 1) % (substeps // samples) == 0:
+            if low < high:
+                find_speeds(x[b, :, low:high], v[:, low:high], tables.physics)
+            cuda.syncthreads()
+            if thread == 0:
+                sample(x[b], v, queued, roads[b], queue[b], measures[b], tables)
+            cuda.syncthreads()
+    if thread == 0:
+        measures[b, 6, 1] = imbalance(roads[b], tables)
+        observe(x[b], roads[b], queue[b], signal[b], observation[b], tables)
 
 
 def build_kernel() -> Any:
-    """Return the kernel that advances one environment per block by one decision."""
-    on_device = device_functions(cuda.jit(device=True))
-    request, tick = on_device["request"], on_device["tick"]
-    relax_and_wave, hll_fluxes, update = on_device["relax_and_wave"], on_device["hll_fluxes"], on_device["update"]
-    find_speeds, mark_queued, sample = on_device["find_speeds"], on_device["mark_queued"], on_device["sample"]
-    offer, gather, limit = on_device["offer"], on_device["gather"], on_device["limit"]
-    hold_back, bound = on_device["hold_back"], on_device["bound"]
-    imbalance, observe = on_device["imbalance"], on_device["observe"]
+    """Return :func:`advance_block` compiled for the device, with every shared function that it calls."""
+    scope: dict[str, Any] = {}
+    for function in SHARED:
+        scope[function.__name__] = cuda.jit(device=True)(_within(function.py_func, scope))
+    return cuda.jit(_within(advance_block, scope))
 
-    @cuda.jit
-    def advance(tables, x, queue, signal, arrivals, clock, wanted, measures, roads, observation, scratch):  # type: ignore[no-untyped-def]
-        b, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-        v, wave, flux, queued, ends, open_road = scratch
-        v, wave, flux, queued, ends = v[b], wave[b], flux[b], queued[b], ends[b]
-        slots = x.shape[2]
-        each = (slots + threads - 1) // threads
-        low, high = min(thread * each, slots), min(thread * each + each, slots)
-        before = max(low - 1, 0)
-        substeps, samples = tables.timing[0], tables.timing[1]
-        moving = wanted[b, 0] >= 0
-        if thread == 0:
-            for row in range(measures.shape[1]):
-                measures[b, row, 0] = 0.0
-                measures[b, row, 1] = 0.0
-            if moving:
-                request(signal[b], wanted[b], tables)
-                find_speeds(x[b], v, tables.physics)
-                mark_queued(x[b], v, queued, tables)
-        cuda.syncthreads()
-        for n in range(substeps if moving else 0):
-            if low < high:
-                relax_and_wave(x[b, :, low:high], v[:, low:high], wave[:, low:high], tables.physics)
-            cuda.syncthreads()
-            if low < high:
-                hll_fluxes(
-                    x[b, :, before:high], v[:, before:high], wave[:, before:high], flux[:, before:high], tables.physics
-                )
-            if thread == 0:
-                for entry in range(queue.shape[1]):
-                    for k in range(2):
-                        queue[b, entry, k] += arrivals[b, clock[b], entry, k] / substeps
-                tick(signal[b], open_road[b], tables)
-                offer(x[b], open_road[b], ends, tables)
-                gather(ends, queue[b], tables)
-                limit(x[b], v, ends, tables)
-                hold_back(ends, queue[b], tables)
-            cuda.syncthreads()
-            if thread == 0:
-                bound(flux, ends, measures[b, 4], tables)
-            cuda.syncthreads()
-            if low < high:
-                update(x[b, :, low:high], flux[:, low : high + 1], tables.rate[low:high], tables.physics)
-            cuda.syncthreads()
-            if (n + 1) % (substeps // samples) == 0:
-                if low < high:
-                    find_speeds(x[b, :, low:high], v[:, low:high], tables.physics)
-                cuda.syncthreads()
-                if thread == 0:
-                    sample(x[b], v, queued, roads[b], queue[b], measures[b], tables)
-                cuda.syncthreads()
-        if thread == 0:
-            measures[b, 6, 1] = imbalance(roads[b], tables)
-            observe(x[b], roads[b], queue[b], signal[b], observation[b], tables)
 
-    return advance
+def _within(function: Any, scope: dict[str, Any]) -> Any:
+    return types.FunctionType(function.__code__, {**function.__globals__, **scope}, function.__name__)
 
 
 class CudaSimulator(Simulator):
