@@ -52,7 +52,7 @@ def ours(rows: int, seconds: float) -> dict[str, float]:
     return {"steps_per_s": measure(step, seconds, 130), "decision_s": DECISION_S}
 
 
-def sumo_rl(library: bool, seconds: float) -> dict[str, float]:
+def sumo_rl(library: bool, seconds: float, lean: bool = False) -> dict[str, float]:
     import sumo
 
     os.environ["SUMO_HOME"] = sumo.SUMO_HOME
@@ -69,7 +69,8 @@ def sumo_rl(library: bool, seconds: float) -> dict[str, float]:
         num_seconds=100_000,
         delta_time=DECISION_S,
         sumo_warnings=False,
-        add_system_info=False,
+        add_system_info=not lean,
+        add_per_agent_info=not lean,
     )
     env.reset(seed=0)
     generator = random.Random(0)
@@ -149,6 +150,7 @@ CONTENDERS: dict[str, tuple[bool, Callable[[float], dict[str, float]]]] = {
     "ours, 64": (False, lambda seconds: ours(64, seconds)),
     "ours, 1024": (False, lambda seconds: ours(1024, seconds)),
     "sumo-rl, libsumo": (True, lambda seconds: sumo_rl(True, seconds)),
+    "sumo-rl, libsumo, without its infos": (True, lambda seconds: sumo_rl(True, seconds, lean=True)),
     "sumo-rl, TraCI": (True, lambda seconds: sumo_rl(False, seconds)),
     "LightSim": (True, lightsim),
     "UXsim, C++": (True, lambda seconds: uxsim(True, seconds)),

@@ -14,7 +14,7 @@ from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from validation_ch7.environment import TrafficEnv, make_vec_env
-from validation_ch7.environment_config import EnvironmentConfig
+from validation_ch7.environment_config import EnvironmentConfig, Network
 
 
 class NullVecEnv(VecEnv):
@@ -52,8 +52,10 @@ class NullVecEnv(VecEnv):
         return [False] * self.num_envs
 
 
+SHORT_ROADS = EnvironmentConfig(network=Network(entry_length_m=250))
 ENVIRONMENTS: dict[str, Callable[[int], VecEnv]] = {
     "ours": lambda rows: make_vec_env(EnvironmentConfig(), range(rows)),
+    "ours, roads of 250 m": lambda rows: make_vec_env(SHORT_ROADS, range(rows)),
     "DummyVecEnv of ours": lambda rows: DummyVecEnv([TrafficEnv] * rows),
     "null": NullVecEnv,
 }
