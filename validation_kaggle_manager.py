@@ -9,7 +9,6 @@ finishes it, and starts no second one.
 from __future__ import annotations
 
 import os
-import random
 import signal
 import time
 import uuid
@@ -28,13 +27,12 @@ from validation_ch7.config import Overrides, SectionConfig, load_section, sectio
 from validation_ch7.console import Console
 from validation_ch7.errors import (
     ConfigurationError,
-    DetachedError,
     InterruptedRunError,
     RefusedError,
     SessionFailedError,
     ValidationError,
 )
-from validation_ch7.files import storage_errors
+from validation_ch7.files import last_lines, storage_errors
 from validation_ch7.journal import Journal, JournalEntry, Phase
 from validation_ch7.planning import (
     RunOptions,
@@ -44,20 +42,19 @@ from validation_ch7.planning import (
     fresh_command,
     plan_session,
 )
+from validation_ch7.remote.attend import attend, pause_until, slices
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest, SessionStatus
 from validation_ch7.remote.bundle import build_bundle
 from validation_ch7.remote.choice import choose_backend
 from validation_ch7.remote.kernel_script import render_kernel_script
-from validation_ch7.remote.monitor import watch
 from validation_ch7.section_run import SectionRun, Tree, concluded, goes_on, joined, judge, planned
-from validation_ch7.session import SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
+from validation_ch7.session import LOG_NAME, SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
 from validation_ch7.training.facts import current_facts
 from validation_ch7.training.logs import join_logs
 from validation_ch7.training.signals import StopRequest, stop_requests
 
 TAG = "[CHECKPOINT]"
 OUTPUT = "validation_output"
-_SLICE_S = 0.5
 
 
 class ValidationKaggleManager:
@@ -106,6 +103,7 @@ class ValidationKaggleManager:
         max_sessions: int = 1,
         fresh: bool = False,
         trust_foreign: bool = False,
+        wait: bool = False,
         config: str | Path | None = None,
         dry_run: bool = False,
     ) -> SectionRun:
@@ -118,6 +116,7 @@ class ValidationKaggleManager:
             session_hours: wall time of one session [h].
             max_sessions: sessions at most; the chain ends earlier when the target is reached.
             fresh: archive the checkpoints that are there and start at zero.
+            wait: whether to wait when the backend refuses for quota or capacity, or to give up.
             dry_run: plan only; nothing is written or started.
 
         Raises:
@@ -134,7 +133,7 @@ class ValidationKaggleManager:
             seed=seed,
         )
         path = Path(config) if config else section_file(section)
-        options = RunOptions(quick, max_sessions, fresh, trust_foreign)
+        options = RunOptions(quick, max_sessions, fresh, trust_foreign, wait)
         resolved = load_section(path, overrides)
         store = self.store(resolved)
         if dry_run:
@@ -157,9 +156,13 @@ class ValidationKaggleManager:
         while (
             len(runs) < options.max_sessions and not stop() and (not runs or goes_on(runs, store.newest_steps() or 0))
         ):
-            runs.append(self._session(config, options, store, stop))
+            runs.append(self._admitted(config, options, store, stop))
         if not runs:
             raise InterruptedRunError("Stopped before a session was started.", remedy="run the same command again")
+        if runs[-1].status in ("failed", "killed") and runs[-1].results_dir:
+            self.say("The last lines of its log:")
+            for line in last_lines(Path(runs[-1].results_dir) / LOG_NAME, 8):
+                self.say(f"   {line}")
         return joined(runs)
 
     def _finish_earlier(
@@ -182,6 +185,23 @@ class ValidationKaggleManager:
             if run.success and entry.quick == options.quick and not options.fresh:
                 counted.append(run)
         return counted
+
+    def _admitted(
+        self, config: SectionConfig, options: RunOptions, store: CheckpointStore, stop: StopRequest
+    ) -> SectionRun:
+        """Run one session; where the backend has no room now and ``wait`` was asked for, wait until it has."""
+        while True:
+            try:
+                return self._session(config, options, store, stop)
+            except RefusedError as refusal:
+                if not options.wait:
+                    raise
+                seconds = pause_until(refusal.retry_at, self._clock())
+                self.say(f"{refusal.what} Waiting {seconds / 60:.0f} min, then trying again")
+                for part in slices(seconds):
+                    if stop():
+                        raise
+                    self._sleep(part)
 
     def _archive(self, config: SectionConfig, store: CheckpointStore) -> None:
         backup = archive_all(store, "fresh")
@@ -223,7 +243,9 @@ class ValidationKaggleManager:
         self.journal.advance(plan.session_id, Phase.BUNDLED)
         code_root = Path(__file__).resolve().parent
         folder = self.workspace / OUTPUT / "bundles"
-        bundle = build_bundle(folder, plan=plan, code_root=code_root, files=bundle_files(store, parent))
+        bundle = build_bundle(
+            folder, plan=plan, code_root=code_root, files=bundle_files(store, parent, plan.trust_foreign)
+        )
         request = SessionRequest(
             session_id=plan.session_id,
             section=config.section,
@@ -246,7 +268,15 @@ class ValidationKaggleManager:
         stop: StopRequest,
     ) -> SectionRun:
         """Monitor a session to its end, then download and restore, whatever the end was."""
-        status = self._monitor(config, backend, ref, stop)
+        status = attend(
+            backend,
+            ref,
+            limit_s=config.session.hours * 3600,
+            stop=stop,
+            clock=self._clock,
+            sleep=self._sleep,
+            say=self.say,
+        )
         self.journal.advance(entry.session_id, Phase.FINISHED, status.message, status=status.state.value)
         fetched = self.download_results(ref, backend=backend)
         self.journal.advance(entry.session_id, Phase.DOWNLOADED, results_dir=str(fetched.folder))
@@ -285,38 +315,6 @@ class ValidationKaggleManager:
             rejected=tuple(f"{name}: {reason}" for name, reason in admission.rejected),
         )
         return concluded(entry, ref.kernel_slug, ending, summary, tree, str(fetched.folder))
-
-    def _monitor(self, config: SectionConfig, backend: Backend, ref: SessionRef, stop: StopRequest) -> SessionStatus:
-        asked = False
-
-        def wait(seconds: float) -> None:
-            nonlocal asked
-            for _ in range(max(1, round(seconds / _SLICE_S))):
-                if stop() and not asked:
-                    asked = True
-                    self._pass_on_stop(backend, ref)
-                self._sleep(min(seconds, _SLICE_S))
-
-        return watch(
-            backend,
-            ref,
-            clock=self._clock,
-            sleep=wait,
-            on_log=self.say,
-            on_status=lambda status: self.say(f"[SESSION] {ref.kernel_slug}: {status.state} {status.message}".rstrip()),
-            limit_s=config.session.hours * 3600,
-            rng=random.Random(),
-        )
-
-    def _pass_on_stop(self, backend: Backend, ref: SessionRef) -> None:
-        if backend.name != "local":
-            raise DetachedError(
-                "Left the session; it goes on by itself.",
-                where=ref.kernel_slug,
-                remedy="run the same command again: it attaches to this session and brings its results",
-            )
-        self.say("Stopping: the session saves at the next boundary and ends (Ctrl-C again leaves it at once)")
-        backend.cancel(ref)
 
     def download_results(self, kernel: SessionRef | str, *, backend: Backend | None = None) -> FetchReport:
         """Bring the outputs of a session into ``validation_output/results/<owner>_<kernel>/``, verified.

@@ -24,6 +24,7 @@ class RunOptions:
     max_sessions: int = 1
     fresh: bool = False
     trust_foreign: bool = False
+    wait: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from validation_ch7.checkpoints import naming
 from validation_ch7.checkpoints.admission import show_incompatibility
 from validation_ch7.checkpoints.compatibility import report, require
+from validation_ch7.checkpoints.foreign import companions
 from validation_ch7.checkpoints.manifest import Compatibility
 from validation_ch7.checkpoints.select import Rejected, none_usable, quarantine_all
 from validation_ch7.checkpoints.store import CheckpointStore, StoredCheckpoint
@@ -57,8 +58,13 @@ def plan_parent(
     return None
 
 
-def bundle_files(store: CheckpointStore, parent: StoredCheckpoint | None) -> dict[str, Path]:
-    """Return what a session needs of the store, by its name in the bundle: one checkpoint, its chunks, the best."""
+def bundle_files(
+    store: CheckpointStore, parent: StoredCheckpoint | None, trust_foreign: bool = False
+) -> dict[str, Path]:
+    """Return what a session needs of the store, by its name in the bundle: one checkpoint, its chunks, the best.
+
+    Pickles beside a foreign checkpoint travel only where they are trusted.
+    """
     if parent is None:
         return {}
     root = naming.CHECKPOINTS
@@ -66,6 +72,9 @@ def bundle_files(store: CheckpointStore, parent: StoredCheckpoint | None) -> dic
     for digest in sorted(parent.manifest.chunk_digests) if parent.manifest else ():
         path = naming.chunk_path(store.chunks, digest)
         files[f"{root}/{naming.CHECKPOINTS}/{naming.REPLAY}/{path.name}"] = path
+    if trust_foreign and parent.manifest is None:
+        for companion in companions(parent.path, store.prefix):
+            files[f"{root}/{naming.CHECKPOINTS}/{companion.name}"] = companion
     if store.best_path.is_file():
         files[f"{root}/{naming.BEST}/{naming.BEST_NAME}"] = store.best_path
     return files

@@ -34,7 +34,7 @@ _CONFIGURATION = frozenset(
     | {"optimize_memory_usage", "handle_timeout_termination", "n_steps", "gamma", "env", "n_sampled_goal"}
     | {"goal_selection_strategy", "her_ratio", "copy_info_dict", "desired_goal_strategy"}
 )
-_CHUNK_BYTES = 16 << 20
+_CHUNK_BYTES = 8 << 20  # two of them fit into most caches, and a million rows make thirty files
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ run again; 130 Ctrl-C.
 @click.option("--seed", type=int, help="Seed of the whole run.")
 @click.option("--fresh", is_flag=True, help="Archive the checkpoints that are there and start at zero.")
 @click.option("--trust-foreign", is_flag=True, help="Allow reading pickles beside a foreign checkpoint.")
+@click.option("--wait", is_flag=True, help="Where quota or capacity is refused: wait and try again.")
 @click.option("--workspace", type=click.Path(path_type=Path), help="Where data and results live.")
 @click.option("--config", type=click.Path(path_type=Path), help="Another section.yml.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
