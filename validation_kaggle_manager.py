@@ -47,6 +47,7 @@ from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, Sess
 from validation_ch7.remote.bundle import build_bundle
 from validation_ch7.remote.choice import choose_backend
 from validation_ch7.remote.kernel_script import render_kernel_script
+from validation_ch7.remote.wheels import session_wheels
 from validation_ch7.section_run import SectionRun, Tree, concluded, goes_on, joined, judge, planned
 from validation_ch7.session import LOG_NAME, SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
 from validation_ch7.training.facts import current_facts
@@ -243,6 +244,7 @@ class ValidationKaggleManager:
         self.journal.advance(plan.session_id, Phase.BUNDLED)
         code_root = Path(__file__).resolve().parent
         folder = self.workspace / OUTPUT / "bundles"
+        wheels = [] if self.backend.name == "local" else session_wheels(self.workspace / OUTPUT / "wheels")
         bundle = build_bundle(
             folder, plan=plan, code_root=code_root, files=bundle_files(store, parent, plan.trust_foreign)
         )

@@ -1,5 +1,7 @@
 """The whole chain on Kaggle, as the real client sees it: through the emulator, bit for bit the local one."""
 
+import zipfile
+
 import pytest
 
 from tests.chain.conftest import Place
@@ -23,3 +25,5 @@ def test_two_quick_runs_on_kaggle_end_where_two_local_ones_end(tmp_path):
     ends = [state_digest(read_archive(place.store.paths()[0])) for place in (remote, local)]
     assert ends[0] == ends[1]
     assert "emulator-key" not in remote.said
+    with zipfile.ZipFile(remote.root / "validation_output" / "bundles" / "validation_session.bundle") as bundle:
+        assert any(name.startswith("wheels/stable_baselines3-") for name in bundle.namelist())
