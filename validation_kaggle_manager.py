@@ -23,7 +23,7 @@ from validation_ch7.checkpoints.backup import archive_all
 from validation_ch7.checkpoints.compatibility import CompatibilityReport, report, require
 from validation_ch7.checkpoints.planning import bundle_files, origin_of, plan_parent
 from validation_ch7.checkpoints.store import StoredCheckpoint
-from validation_ch7.config import Overrides, SectionConfig, load_section, section_file
+from validation_ch7.config import Overrides, SectionConfig, describe_config, load_section, section_file
 from validation_ch7.console import Console
 from validation_ch7.errors import (
     ConfigurationError,
@@ -32,7 +32,7 @@ from validation_ch7.errors import (
     SessionFailedError,
     ValidationError,
 )
-from validation_ch7.files import last_lines, storage_errors
+from validation_ch7.files import commit_json, last_lines, make_folder, storage_errors
 from validation_ch7.journal import Journal, JournalEntry, Phase
 from validation_ch7.planning import (
     RunOptions,
@@ -225,8 +225,9 @@ class ValidationKaggleManager:
         if broken_off(config, options, origin.steps, last) is not None:
             self.say(f"The session before did not reach its end at step {plan.stop_at:,}; this one goes on to there")
         self.journal.record(first_entry(plan, origin, self.backend.name, self.journal.now()))
-        for line in describe_plan(plan, origin, config.training.algorithm):
+        for line in (*describe_config(config), *describe_plan(plan, origin, config.training.algorithm)):
             self.say(line)
+        commit_json(make_folder(self.workspace / OUTPUT / "configs") / f"{session_id}.json", config.plain())
         try:
             ref = self._push(config, plan, store, parent)
         except ValidationError as fault:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import yaml
 from pydantic import Field, model_validator
 
 from validation_ch7.environment_config import EnvironmentConfig
@@ -265,3 +266,20 @@ def _training(algorithm: str, entry: Mapping[str, Any], where: str) -> TrainingC
         named["normalize"] = {} if named["normalize"] else None
     rest = {key: value for key, value in entry.items() if key not in named}
     return parse_document(TrainingConfig, {"algorithm": algorithm, "hyperparameters": rest, **named}, where)
+
+
+def describe_config(config: SectionConfig) -> list[str]:
+    """Return the resolved configuration as lines for people; of the environment, what differs from the defaults."""
+    plain = config.plain()
+    lines = [
+        f"[CONFIG] {part}: {_inline(plain[part])}" for part in ("training", "checkpoints", "evaluation", "session")
+    ]
+    usual = EnvironmentConfig().model_dump(mode="json")
+    changed = {key: value for key, value in plain["environment"].items() if value != usual[key]}
+    environment = _inline(changed) if changed else "the defaults of environment_config.py"
+    return [f"[CONFIG] seed: {config.seed}; environment: {environment}", *lines]
+
+
+def _inline(value: Mapping[str, Any]) -> str:
+    given = {key: item for key, item in value.items() if item not in (None, {}, [])}
+    return yaml.safe_dump(given, default_flow_style=True, sort_keys=False, width=10_000).strip()

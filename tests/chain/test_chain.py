@@ -214,3 +214,12 @@ def test_a_foreign_checkpoint_resumes_its_weights_and_its_pickles_only_where_tru
     run = place.run(algorithm="dqn", timesteps=104, trust_foreign=trust)
     assert (run.steps_before, run.steps_after, run.exactness) == (96, 104, "weights-only")
     assert place.store.verify(place.store.path(104)).replay.added == size + 4
+
+
+def test_the_resolved_configuration_is_echoed_saved_and_carried(place):
+    run = place.run(quick=True, seed=7)
+    saved = json.loads((place.root / "validation_output" / "configs" / f"{run.session_id}.json").read_text("utf-8"))
+    scratch = place.root / "sessions" / run.session_id / "scratch" / "session_plan.json"
+    assert saved == json.loads(scratch.read_text("utf-8"))["config"]
+    assert "[CONFIG] seed: 7; environment: {horizon_s: 60.0}" in place.lines
+    assert any(line.startswith("[CONFIG] training: {algorithm: ppo") for line in place.lines)
