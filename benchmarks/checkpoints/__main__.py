@@ -23,10 +23,12 @@ RESULTS = Path(__file__).parent / "results"
 def rows(folder: Path, full: int, rounds: int, saves: int) -> Iterator[Row]:
     """Measure everything, one group after the other."""
     yield from _blocking("MLP", measure.blocking(_new(folder), 0, 5 * rounds), 1 / 5)
+    yield _processor("MLP", measure.blocking(_new(folder), 0, 5 * rounds, measure.processor_seconds))
     for size in (full // 100, full // 10):
         yield from _blocking(f"DQN, {size:,} rows", measure.blocking(_new(folder), size, rounds), None)
     costs = measure.blocking(_new(folder), full, rounds)
     yield from _blocking(f"DQN, {full:,} rows", costs, 1 / 100)
+    yield _processor(f"DQN, {full:,} rows", measure.blocking(_new(folder), full, rounds, measure.processor_seconds))
     interval = SAVE_FREQ / measure.training_rate(full)
     yield Row("share of wall time, ours", 100 * costs["ours"] / (interval + costs["ours"]), "%", 0.2)
     rival = costs["CheckpointCallback"]
@@ -52,6 +54,11 @@ def _blocking(what: str, costs: dict[str, float], target: float | None) -> Itera
     for name, cost in costs.items():
         yield Row(f"{what}: save blocks, {name}", 1e3 * cost, "ms")
     yield Row(f"{what}: ours / CheckpointCallback", costs["ours"] / costs["CheckpointCallback"], "x", target)
+
+
+def _processor(what: str, costs: dict[str, float]) -> Row:
+    note = f"{1e3 * costs['ours']:.3f} ms against {1e3 * costs['CheckpointCallback']:.3f} ms"
+    return Row(f"{what}: the same in processor time", costs["ours"] / costs["CheckpointCallback"], "x", None, note)
 
 
 def _new(folder: Path) -> Path:

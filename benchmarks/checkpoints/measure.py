@@ -24,6 +24,7 @@ from validation_ch7.checkpoints.graph_capture import Capture
 from validation_ch7.checkpoints.snapshot import sde_matrices, take_model
 
 Timed = Callable[[], float]
+Clock = Callable[[Callable[[], object]], float]
 SAVE_FREQ = 10_000
 
 
@@ -36,6 +37,14 @@ class Row:
     unit: str
     target: float | None = None
     note: str = ""
+
+
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Return the time that this thread computed during ``work`` [s]; neighbours on the machine do not count."""
+    gc.collect()
+    begin = time.thread_time()
+    work()
+    return time.thread_time() - begin
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -56,7 +65,7 @@ def interleaved(rivals: dict[str, Timed], rounds: int) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in found.items()}
 
 
-def rivals(model: BaseAlgorithm, folder: Path, rows: int) -> dict[str, Timed]:
+def rivals(model: BaseAlgorithm, folder: Path, rows: int, clock: Clock) -> dict[str, Timed]:
     """Return what a save blocks for: ours, SB3's, TorchRL's, and a raw write of the same bytes."""
     saver, callback = saver_for(model, folder / "ours"), sb3_for(model, folder / "sb3")
     saver.save("rollout_start", {})
@@ -66,26 +75,26 @@ def rivals(model: BaseAlgorithm, folder: Path, rows: int) -> dict[str, Timed]:
 
     def ours() -> float:
         advance(model, min(fresh, max(1, rows - 1)) if rows else fresh)
-        blocked = seconds(lambda: saver.save("rollout_start", {}))
+        blocked = clock(lambda: saver.save("rollout_start", {}))
         saver.close()
         return blocked
 
     def sb3() -> float:
         callback.n_calls = 1
-        blocked = seconds(callback._on_step)
+        blocked = clock(callback._on_step)
         shutil.rmtree(folder / "sb3")
         (folder / "sb3").mkdir()
         return blocked
 
     def raw() -> float:
         total = rows * ROW_BYTES + sum(path.stat().st_size for path in saver._store.folder.glob("*.zip")) // 2
-        return seconds(lambda: _write(folder / "raw", payload, total))
+        return clock(lambda: _write(folder / "raw", payload, total))
 
     found = {"ours": ours, "CheckpointCallback": sb3, "raw write + fsync": raw}
-    return found | _torchrl(model, folder, rows)
+    return found | _torchrl(model, folder, rows, clock)
 
 
-def _torchrl(model: BaseAlgorithm, folder: Path, rows: int) -> dict[str, Timed]:
+def _torchrl(model: BaseAlgorithm, folder: Path, rows: int, clock: Clock) -> dict[str, Timed]:
     replay = torchrl_for(model, rows)
     if replay is None:
         return {}
@@ -96,7 +105,7 @@ def _torchrl(model: BaseAlgorithm, folder: Path, rows: int) -> dict[str, Timed]:
             if rows:
                 replay.dumps(folder / "torchrl")
 
-        blocked = seconds(work)
+        blocked = clock(work)
         shutil.rmtree(folder / "torchrl", ignore_errors=True)
         return blocked
 
@@ -112,10 +121,10 @@ def _write(path: Path, payload: bytes, total: int) -> None:
         os.fsync(stream.fileno())
 
 
-def blocking(folder: Path, rows: int, rounds: int) -> dict[str, float]:
+def blocking(folder: Path, rows: int, rounds: int, clock: Clock = seconds) -> dict[str, float]:
     """Return the median blocking times [s] of a save of a policy, or of a DQN with ``rows`` transitions."""
     model = dqn(rows) if rows else ppo()
-    return interleaved(rivals(model, folder, rows), rounds)
+    return interleaved(rivals(model, folder, rows, clock), rounds)
 
 
 def training_rate(rows: int) -> float:

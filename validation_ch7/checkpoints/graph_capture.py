@@ -109,6 +109,10 @@ class Capture:
             return {"$": "ref", "v": self._seen[key]}
         if key in self._elsewhere:
             return SAME
+        if kind is dict and _is_flat(value):  # the infos of a hundred episodes are
+            self._seen[key] = index = len(self._seen)
+            self._alive.append(value)
+            return {"$": "dict", "i": index, "v": list(map(list, value.items()))}
         return self._fresh(value, kind, path, depth + 1)
 
     def _fresh(self, value: Any, kind: type, path: str, depth: int) -> Node:
@@ -186,8 +190,6 @@ class Capture:
         ]
 
     def _pairs(self, mapping: Any, path: str, depth: int) -> list[list[Node]]:
-        if _is_flat(mapping):
-            return list(map(list, mapping.items()))
         return [
             [
                 key if _is_plain(key) else self._node(key, path, depth),
@@ -243,9 +245,9 @@ def _is_plain(value: Any) -> bool:
 
 
 def _is_flat(mapping: dict[Any, Any]) -> bool:
-    # Of the infos of a hundred episodes, nearly all are; the sum is finite only if every number is.
     if not _FLAT.issuperset(map(type, mapping.values())) or not _PLAIN.issuperset(map(type, mapping)):
         return False
+    # The sum is finite only if every number is.
     return math.isfinite(sum([value for value in mapping.values() if type(value) is float]))
 
 
