@@ -245,9 +245,8 @@ class ValidationKaggleManager:
         code_root = Path(__file__).resolve().parent
         folder = self.workspace / OUTPUT / "bundles"
         wheels = [] if self.backend.name == "local" else session_wheels(self.workspace / OUTPUT / "wheels")
-        bundle = build_bundle(
-            folder, plan=plan, code_root=code_root, files=bundle_files(store, parent, plan.trust_foreign)
-        )
+        files = bundle_files(store, parent, plan.trust_foreign)
+        bundle = build_bundle(folder, plan=plan, code_root=code_root, files=files, wheels=wheels)
         request = SessionRequest(
             session_id=plan.session_id,
             section=config.section,

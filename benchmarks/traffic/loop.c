@@ -34,7 +34,7 @@ static void hll(size_t n, const double *restrict a0, const double *restrict a1, 
                 const double *restrict low, const double *restrict high, double *restrict f0, double *restrict f1,
                 double *restrict f2, double *restrict f3) {
     for (size_t j = 1; j < n; j++) {
-        const double left = minimum(low[j - 1], low[j]), right = maximum(maximum(high[j - 1], high[j]), 1e-9);
+        const double left = minimum(low[j - 1], low[j]), right = maximum(high[j], 1e-9);
         const double scale = 1.0 / (right - left), from_left = right * scale, from_right = left * scale;
         double up = from_left * (v0[j - 1] - left), down = from_right * (right - v0[j]);
         f0[j] = up * a0[j - 1] + down * a0[j];

@@ -90,14 +90,12 @@ def as_table(result: dict[str, Any]) -> str:
         else:
             ratio = f"{row['steps_per_s'] / reference:.1f}" if reference else "-"
             lines.append(f"| {name} | {row['steps_per_s']:,.0f} | {row['sim_s_per_s']:,.0f} | {ratio} |")
-    lines += [
-        "",
-        "| training | environments | ours | DummyVecEnv of ours | null | ours / null |",
-        "|---|---|---|---|---|---|",
-    ]
+    kinds = list(training.ENVIRONMENTS)
+    lines += ["", f"| training steps/s | environments | {' | '.join(kinds)} | ours / null |"]
+    lines += ["|---" * (len(kinds) + 3) + "|"]
     for row in result["training"]:
         share = row["ours"] / row["null"]
-        rates = " | ".join(f"{row[kind]:,.0f}" for kind in training.ENVIRONMENTS)
+        rates = " | ".join(f"{row[kind]:,.0f}" for kind in kinds)
         lines.append(f"| {row['algorithm']} | {row['environments']} | {rates} | {share:.2f} |")
     lines += [
         "",
