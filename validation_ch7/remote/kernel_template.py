@@ -36,6 +36,7 @@ BUNDLE_NAME = "validation_session.bundle"
 INDEX_NAME = "bundle.json"
 PLAN_NAME = "session_plan.json"
 BLOCK = 1 << 20
+LOOK_UP_S = 2.0
 
 
 class BundleFault(Exception):
@@ -178,7 +179,8 @@ def main() -> int:
 def run(working: Path, scratch: Path, plan: dict[str, Any]) -> int:
     """Prepare the machine, hand over to the code of the bundle, and return its exit status."""
     network: list[str] = []
-    threading.Thread(target=look_up, args=("www.kaggle.com", network), daemon=True).start()
+    looking = threading.Thread(target=look_up, args=("www.kaggle.com", network), daemon=True)
+    looking.start()
     bundle = find_bundle(Path(os.environ.get("VALIDATION_INPUT_ROOT", "/kaggle/input")))
     say(f"session {SESSION_ID}, bundle {bundle} ({bundle.stat().st_size} bytes)")
     index = unpack(bundle, scratch, BUNDLE_SHA256)
@@ -187,6 +189,7 @@ def run(working: Path, scratch: Path, plan: dict[str, Any]) -> int:
     code = settle_code(scratch / "code", index)
     sys.path.insert(0, str(code))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(code), os.environ.get("PYTHONPATH")]))
+    looking.join(LOOK_UP_S)
     facts = {
         "python": platform.python_version(),
         "platform": platform.platform(),
