@@ -71,6 +71,8 @@ class CheckpointConfig(Document):
     """Budget of the store; the newest two and the best stay in any case [bytes]."""
     asynchronous: bool = True
     """Whether a background thread writes, so that training waits for the snapshot only."""
+    compress_replay: bool = False
+    """Whether replay chunks are compressed (zstd) where that pays; needs the extra ``compression``."""
 
 
 class EvaluationConfig(Document):

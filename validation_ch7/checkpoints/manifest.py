@@ -44,6 +44,8 @@ class Chunk(Document):
     """Index of its first row, counted from the first row ever added."""
     stop: Steps
     """Index after its last row."""
+    raw_bytes: Size | None = None
+    """Bytes after decompression; None where it is not compressed."""
 
 
 class Replay(Document):

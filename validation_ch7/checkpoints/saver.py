@@ -113,6 +113,8 @@ class SaveSettings:
     """Longest wall time between two saves [s]."""
     retention: Retention = field(default_factory=Retention)
     asynchronous: bool = True
+    compress_replay: bool = False
+    """Whether replay chunks are compressed where that pays."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,11 @@ class Saver:
         return {name: value for name, value in found.items() if np.isfinite(value)}
 
     def _write(self, snapshot: Snapshot, metrics: Mapping[str, float], begin: float) -> None:
-        replay = write_chunks(self._store.chunks, snapshot.replay) if snapshot.replay else None
+        replay = (
+            write_chunks(self._store.chunks, snapshot.replay, self._settings.compress_replay)
+            if snapshot.replay
+            else None
+        )
         members = self._sb3.members(snapshot) | state_members(snapshot.state, pack_arrays(snapshot.arrays))
         manifest = Manifest(
             scenario=self._store.prefix,

@@ -222,8 +222,7 @@ class CheckpointStore:
         if not self.chunks.is_dir() or any(entry.manifest is None for entry in self._all_entries()):
             return []
         named = {digest for entry in self._all_entries() for digest in entry.manifest.chunk_digests}  # type: ignore[union-attr]
-        present = sorted(self.chunks.glob(f"*{naming.CHUNK_SUFFIX}"))
-        orphans = [path for path in present if naming.chunk_digest(path.name) not in named]
+        orphans = [path for path in naming.chunk_files(self.chunks) if naming.chunk_digest(path.name) not in named]
         self._delete(orphans, self.chunks)
         return orphans
 

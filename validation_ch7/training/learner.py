@@ -131,6 +131,7 @@ class CheckpointLearner:
             should_stop=job.should_stop,
             callback=list(job.callbacks),
             asynchronous=keep.asynchronous,
+            compress_replay=keep.compress_replay,
             session_id=job.session_id,
             environment=job.environment,
             expected_parent=job.expected_parent,
