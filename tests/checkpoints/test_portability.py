@@ -13,6 +13,9 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
 from validation_ch7.checkpoints import CheckpointStore, learn_resumable
+from validation_ch7.checkpoints.generators import put_generators, take_generators
+from validation_ch7.checkpoints.loop import grade
+from validation_ch7.session import Exactness
 
 GOLDEN = Path(__file__).parent / "golden"
 NARROW = {"net_arch": [8]}
@@ -59,3 +62,10 @@ def test_two_resumes_of_one_old_checkpoint_end_alike(moved, tmp_path):
     states = [CheckpointStore(root, "dqn").read(CheckpointStore(root, "dqn").path(200)) for root in (moved, other)]
     assert all(ends)
     assert states[0].members["policy.pth"] == states[1].members["policy.pth"]
+
+
+def test_generators_of_devices_that_are_not_here_lower_the_grade_and_are_named():
+    node, arrays = take_generators()
+    lost = put_generators(node | {"cuda": node["cuda"] + 1}, arrays)
+    assert len(lost) == 1 and "CUDA device(s)" in lost[0]
+    assert grade(lost) is Exactness.STATISTICAL
