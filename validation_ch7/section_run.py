@@ -54,7 +54,12 @@ class Ending:
 
 
 def judge(
-    backend_state: str, backend_message: str, summary: SessionSummary | None, complete: bool, by_ctrl_c: bool
+    backend_state: str,
+    backend_message: str,
+    summary: SessionSummary | None,
+    complete: bool,
+    by_ctrl_c: bool,
+    stopped: bool = False,
 ) -> Ending:
     """Decide how a session ended; without a complete output manifest there is no success.
 
@@ -63,6 +68,7 @@ def judge(
         summary: what the session said of itself, or None where it was killed.
         complete: whether the output manifest is there and every file matches it.
         by_ctrl_c: whether the stop came from the keyboard.
+        stopped: whether this run was asked to stop, and passed that on.
 
     >>> judge("complete", "", None, False, False).status
     'killed'
@@ -76,6 +82,9 @@ def judge(
         return Ending("interrupted", False, code, summary.error)
     if summary is not None and summary.status is SummaryStatus.FAILED:
         return Ending("failed", False, EXIT_FAILED, summary.error or "the session failed without a reason")
+    if stopped and summary is None:
+        code = EXIT_CTRL_C if by_ctrl_c else EXIT_INTERRUPTED
+        return Ending("interrupted", False, code, "stopped before the session could save; the last checkpoint holds")
     if backend_state in _RESUMABLE:
         return Ending(
             backend_state, False, EXIT_INTERRUPTED, backend_message or f"the session ended as {backend_state}"
@@ -152,6 +161,12 @@ def goes_on(runs: Sequence[SectionRun], steps: int) -> bool:
     if last.success:
         return True
     return len(runs) < 2 or runs[-2].success or runs[-2].error != last.error
+
+
+def stopped_between(run: SectionRun, by_ctrl_c: bool) -> SectionRun:
+    """Return a chain that was stopped between two sessions: what is done is done, and it has not reached its end."""
+    code = EXIT_CTRL_C if by_ctrl_c else EXIT_INTERRUPTED
+    return replace(run, success=False, status="interrupted", exit_code=code, error="stopped between two sessions")
 
 
 def joined(runs: Sequence[SectionRun]) -> SectionRun:
