@@ -117,7 +117,7 @@ def concluded(
         status=ending.status,
         backend=entry.backend,
         scenario=entry.scenario,
-        steps_before=summary.steps_before if summary else entry.steps_before,
+        steps_before=max(summary.steps_before if summary else 0, entry.steps_before),  # it may have died before it knew
         steps_after=tree.steps,
         target_steps=entry.target_steps,
         training_dir=tree.root,

@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from validation_ch7.errors import BackendError, CheckpointNotFoundError
+from validation_ch7.remote.kernel_template import write_failure
 from validation_ch7.section_run import judge
 
 
@@ -121,6 +122,21 @@ def test_a_signal_after_the_last_session_takes_nothing_away(place):
 def test_a_session_that_ctrl_c_ended_before_it_could_say_so_was_interrupted():
     ending = judge("error", "exit status -2", None, complete=False, by_ctrl_c=True, stopped=True)
     assert (ending.status, ending.exit_code) == ("interrupted", 130)
+
+
+def test_a_session_that_died_before_it_knew_its_step_has_not_begun_at_zero(place):
+    place.run(quick=True)
+    place.backend.fail_with = "the machine died"
+    honest = place.backend.fetch
+
+    def early(ref, target):
+        outputs = place.backend.root / ref.session_id / "working" / "section_7_6_rl_performance"
+        write_failure(outputs, {}, RuntimeError("no memory"))
+        return honest(ref, target)
+
+    place.backend.fetch = early
+    run = place.run(quick=True)
+    assert (run.steps_before, run.steps_after, run.exit_code) == (256, 256, 4)
 
 
 def test_scenarios_have_bundles_of_their_own(place):

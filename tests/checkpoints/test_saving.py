@@ -165,3 +165,20 @@ def test_moved_tree_resumes(ram: Path) -> None:
     (ram / "here").rename(ram / "there")
     result = learn_resumable(KINDS["dqn"][1](), 128, CheckpointStore(ram / "there", "task"))
     assert (result.steps_before, result.exactness) == (96, "exact")
+
+
+class Break(BaseCallback):
+    """Ends training as Ctrl-C does, once."""
+
+    def _on_step(self) -> bool:
+        if self.num_timesteps == 70:
+            raise KeyboardInterrupt
+        return True
+
+
+def test_a_callback_whose_run_broke_off_can_be_used_again(store: CheckpointStore) -> None:
+    model, callback = KINDS["ppo"][1](), RotatingCheckpointCallback(store, save_freq=32)
+    with pytest.raises(KeyboardInterrupt):
+        model.learn(128, callback=[callback, Break()])
+    model.learn(64, callback=callback, reset_num_timesteps=False)
+    assert store.newest_steps() == model.num_timesteps
