@@ -182,3 +182,11 @@ def test_a_callback_whose_run_broke_off_can_be_used_again(store: CheckpointStore
         model.learn(128, callback=[callback, Break()])
     model.learn(64, callback=callback, reset_num_timesteps=False)
     assert store.newest_steps() == model.num_timesteps
+
+
+def test_a_foreign_zip_in_the_folder_does_not_keep_old_chunks(store: CheckpointStore) -> None:
+    store.folder.mkdir(parents=True)
+    KINDS["dqn"][1]().save(store.path(0))
+    learn_resumable(KINDS["dqn"][1](), 600, store, save_freq=50)
+    named = {digest for entry in store.entries() if entry.manifest for digest in entry.manifest.chunk_digests}
+    assert {path.stem for path in store.chunks.iterdir()} == named
