@@ -252,7 +252,7 @@ def write_failure(folder: Path, plan: dict[str, Any], fault: BaseException) -> N
         "session_id": SESSION_ID,
         "section": SECTION,
         "scenario": plan.get("scenario", ""),
-        "status": "failed",
+        "status": "interrupted" if isinstance(fault, KeyboardInterrupt) else "failed",
         "steps_before": 0,
         "steps_after": 0,
         "stop_at": plan.get("stop_at", 0),
