@@ -23,7 +23,7 @@ from validation_ch7.checkpoints.backup import FRESH, archive_all
 from validation_ch7.checkpoints.compatibility import CompatibilityReport, report
 from validation_ch7.checkpoints.planning import Choice, bundle_files, choose_parent, origin_of, plan_parent
 from validation_ch7.checkpoints.store import StoredCheckpoint
-from validation_ch7.config import Overrides, SectionConfig, describe_config, load_section, section_file
+from validation_ch7.config import Overrides, SectionConfig, load_notify, load_section, section_file
 from validation_ch7.console import Console
 from validation_ch7.errors import (
     ConfigurationError,
@@ -35,6 +35,7 @@ from validation_ch7.errors import (
 )
 from validation_ch7.files import commit_json, make_folder, storage_errors
 from validation_ch7.journal import Journal, JournalEntry, Phase
+from validation_ch7.notify import Notifier, make_notifier
 from validation_ch7.planning import (
     RunOptions,
     broken_off,
@@ -46,7 +47,7 @@ from validation_ch7.planning import (
     session_limit,
 )
 from validation_ch7.remote.attend import attend, pause_until, slices
-from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest, SessionStatus
+from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest
 from validation_ch7.remote.bundle import build_bundle
 from validation_ch7.remote.choice import choose_backend
 from validation_ch7.remote.kernel_script import render_kernel_script
@@ -54,7 +55,6 @@ from validation_ch7.remote.wheels import session_wheels
 from validation_ch7.schema import parse_document
 from validation_ch7.section_run import (
     SectionRun,
-    Tree,
     concluded,
     end_of_log,
     goes_on,
@@ -82,6 +82,7 @@ class ValidationKaggleManager:
         clock: the time of now [s since the epoch].
         sleep: waits so long [s].
         environ: environment variables; credentials are looked for there.
+        notifier: who is told what happens; default: whom environment and configuration name.
     """
 
     def __init__(
@@ -93,12 +94,14 @@ class ValidationKaggleManager:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         environ: Mapping[str, str] | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self.workspace = Path(workspace).resolve()
         self.say = say or Console().say
         self._environ = dict(os.environ if environ is None else environ)
         self._clock, self._sleep = clock, sleep
         self._asked = backend if isinstance(backend, str) else "auto"
+        self._given_notifier, self.notifier = notifier, notifier or Notifier()
         if isinstance(backend, str):
             self.backend, self.backend_reason = choose_backend(backend, self.workspace, self._environ)
         else:
@@ -150,8 +153,13 @@ class ValidationKaggleManager:
         store = self.store(resolved)
         if dry_run:
             return self._dry_run(resolved, options, store)
-        with store.exclusive(f"manager of {resolved.section}"), stop_requests() as stop:
-            return self._chain(resolved, options, store, stop)
+        self.notifier = self._given_notifier or make_notifier(self._environ, load_notify(path), self.say)
+
+        def train() -> SectionRun:
+            with store.exclusive(f"manager of {resolved.section}"), stop_requests() as stop:
+                return self._chain(resolved, options, store, stop)
+
+        return self.notifier.following(train)
 
     def store(self, config: SectionConfig) -> CheckpointStore:
         """Return the training tree of a section's scenario: the one place that training reads and restore writes."""
@@ -243,10 +251,9 @@ class ValidationKaggleManager:
         plan = plan_session(config, options, origin, last, session_id, self.backend.name == "local")
         if broken_off(config, options, origin.steps, last) is not None:
             self.say(f"The session before did not reach its end at step {plan.stop_at:,}; this one goes on to there")
-        self.journal.record(
-            first_entry(plan, origin, self.backend.name, self.journal.now(), session_limit(config, options))
-        )
-        for line in (*describe_config(config), *describe_plan(plan, origin, config.training.algorithm)):
+        limit = session_limit(config, options)
+        self.journal.record(first_entry(plan, origin, self.backend.name, self.journal.now(), limit))
+        for line in (*config.describe(), *describe_plan(plan, origin, config.training.algorithm)):
             self.say(line)
         commit_json(make_folder(self.workspace / OUTPUT / "configs") / f"{session_id}.json", config.plain())
         try:
@@ -292,21 +299,15 @@ class ValidationKaggleManager:
         stop: StopRequest,
     ) -> SectionRun:
         """Monitor a session to its end, then download and restore, whatever the end was."""
-        status = attend(
-            backend,
-            ref,
-            limit_s=config.session.hours * 3600,
-            stop=stop,
-            clock=self._clock,
-            sleep=self._sleep,
-            say=self.say,
-        )
+        limit_s, tools = config.session.hours * 3600, (self._clock, self._sleep, self.say)
+        status = attend(backend, ref, limit_s, stop, *tools)
         self.journal.advance(entry.session_id, Phase.FINISHED, status.message, status=status.state.value)
         fetched = self.download_results(ref, backend=backend)
         self.journal.advance(entry.session_id, Phase.DOWNLOADED, results_dir=str(fetched.folder))
         admission = self._restore(config, store, fetched)
         summary = self._retrieve_and_analyze_logs(fetched, config.section)
-        run = self._judged(store, entry, ref, status, fetched, summary, admission, stop)
+        ending = judge(status.state, status.message, summary, fetched.complete, stop.received is signal.SIGINT, stop())
+        run = concluded(entry, ref.kernel_slug, ending, summary, admission.tree(store), str(fetched.folder))
         self.journal.advance(
             entry.session_id,
             Phase.RESTORED,
@@ -316,25 +317,9 @@ class ValidationKaggleManager:
             status=run.status,
         )
         self.journal.advance(entry.session_id, Phase.CLOSED)
+        best = store.best()
+        self.notifier.session_over(run, best.reward if best else None, admission.misfits)
         return run
-
-    def _judged(
-        self,
-        store: CheckpointStore,
-        entry: JournalEntry,
-        ref: SessionRef,
-        status: SessionStatus,
-        fetched: FetchReport,
-        summary: SessionSummary | None,
-        admission: Admission,
-        stop: StopRequest,
-    ) -> SectionRun:
-        ending = judge(status.state, status.message, summary, fetched.complete, stop.received is signal.SIGINT, stop())
-        newest = admission.newest
-        rejected = tuple(f"{name}: {reason}" for name, reason in admission.rejected)
-        steps, exactness = (newest.steps, newest.exactness) if newest else (0, None)
-        tree = Tree(str(store.root), steps, exactness, admission.restored, rejected)
-        return concluded(entry, ref.kernel_slug, ending, summary, tree, str(fetched.folder))
 
     def download_results(self, kernel: SessionRef | str, *, backend: Backend | None = None) -> FetchReport:
         """Bring the outputs of a session into ``validation_output/results/<owner>_<kernel>/``, verified.

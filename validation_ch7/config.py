@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 
 from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
+from validation_ch7.notify_config import NotifyConfig
 from validation_ch7.schema import Document, load_yaml, parse_document
 
 Positive = Annotated[int, Field(ge=1)]
@@ -125,6 +126,16 @@ class SectionConfig(Document):
             facts |= _flat({"normalize": self.training.normalize.model_dump(mode="json")})
         return facts
 
+    def describe(self) -> list[str]:
+        """Return the configuration as lines for people; of the environment, what differs from the defaults."""
+        plain = self.plain()
+        parts = ("training", "checkpoints", "evaluation", "session")
+        usual = EnvironmentConfig().model_dump(mode="json")
+        changed = {key: value for key, value in plain["environment"].items() if value != usual[key]}
+        environment = _inline(changed) if changed else "the defaults of environment_config.py"
+        first = f"[CONFIG] seed: {self.seed}; environment: {environment}"
+        return [first, *(f"[CONFIG] {part}: {_inline(plain[part])}" for part in parts)]
+
     @classmethod
     def from_plain(cls, data: Mapping[str, Any], where: object) -> Self:
         """Return the configuration that :meth:`plain` gave.
@@ -154,6 +165,8 @@ class SectionFile(Document):
     checkpoints: CheckpointConfig = CheckpointConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     session: SessionLimits = SessionLimits()
+    notify: NotifyConfig = NotifyConfig()
+    """Stays with the manager: it is no part of the configuration that a session is told."""
 
     @model_validator(mode="after")
     def _defaults_exist(self) -> Self:
@@ -211,7 +224,20 @@ def load_section(path: Path, overrides: Overrides | None = None) -> SectionConfi
     Raises:
         ConfigurationError: unknown keys, wrong types, values out of range, unknown scenario or algorithm.
     """
-    return resolve(parse_document(SectionFile, load_yaml(path), path), overrides or Overrides(), path)
+    return resolve(_read(path), overrides or Overrides(), path)
+
+
+def load_notify(path: Path) -> NotifyConfig:
+    """Return who is told of what, as the file says.
+
+    Raises:
+        ConfigurationError: as for :func:`load_section`.
+    """
+    return _read(path).notify
+
+
+def _read(path: Path) -> SectionFile:
+    return parse_document(SectionFile, load_yaml(path), path)
 
 
 def resolve(file: SectionFile, overrides: Overrides, where: object) -> SectionConfig:
@@ -268,18 +294,6 @@ def _training(algorithm: str, entry: Mapping[str, Any], where: str) -> TrainingC
         named["normalize"] = {} if named["normalize"] else None
     rest = {key: value for key, value in entry.items() if key not in named}
     return parse_document(TrainingConfig, {"algorithm": algorithm, "hyperparameters": rest, **named}, where)
-
-
-def describe_config(config: SectionConfig) -> list[str]:
-    """Return the resolved configuration as lines for people; of the environment, what differs from the defaults."""
-    plain = config.plain()
-    lines = [
-        f"[CONFIG] {part}: {_inline(plain[part])}" for part in ("training", "checkpoints", "evaluation", "session")
-    ]
-    usual = EnvironmentConfig().model_dump(mode="json")
-    changed = {key: value for key, value in plain["environment"].items() if value != usual[key]}
-    environment = _inline(changed) if changed else "the defaults of environment_config.py"
-    return [f"[CONFIG] seed: {config.seed}; environment: {environment}", *lines]
 
 
 def _inline(value: Mapping[str, Any]) -> str:

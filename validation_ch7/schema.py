@@ -16,8 +16,11 @@ from pydantic import BaseModel, ConfigDict
 from pydantic import ValidationError as PydanticError
 
 from validation_ch7.errors import ConfigurationError, ValidationError
+from validation_ch7.masking import masked_text
 
 MAX_DOCUMENT_BYTES = 64 << 20
+_NEVER_SHOWN = frozenset({"notify"})
+"""Keys below which somebody may have written a secret."""
 
 
 class Document(BaseModel):
@@ -61,7 +64,8 @@ def _faults(fault: PydanticError) -> str:
     lines = []
     for item in fault.errors():
         key = ".".join(str(part) for part in item["loc"]) or "the document"
-        found = "" if item["type"] in ("missing", "extra_forbidden") else f", found {_short(item['input'])}"
+        hidden = item["type"] in ("missing", "extra_forbidden") or not _NEVER_SHOWN.isdisjoint(item["loc"])
+        found = "" if hidden else f", found {_short(item['input'])}"
         lines.append(f"{key}: {item['msg']}{found}")
     return "\n            ".join(lines)
 
@@ -90,7 +94,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             "The configuration file is not valid YAML.",
             where=path,
-            found=" ".join(str(fault).split()),
+            found=masked_text(" ".join(str(fault).split())),
             remedy="correct the line named above; indentation is made of spaces",
         ) from None
     if not isinstance(data, Mapping):

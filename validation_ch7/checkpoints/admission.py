@@ -19,6 +19,7 @@ from validation_ch7.checkpoints.retention import Retention
 from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.errors import CheckpointError
 from validation_ch7.files import copy_durably, link_or_copy, make_folder
+from validation_ch7.section_run import Tree
 
 Log = Callable[[str], None]
 TAG = "[CHECKPOINT]"
@@ -40,6 +41,21 @@ class Admission:
     newest: Manifest | None
     backup: Backup | None
     compatibility: CompatibilityReport | None
+
+    @property
+    def misfits(self) -> tuple[str, ...]:
+        """Why the results do not fit the current configuration; empty where they do."""
+        return tuple(str(item) for item in self.compatibility.incompatibilities) if self.compatibility else ()
+
+    def tree(self, store: CheckpointStore) -> Tree:
+        """Return the training tree as it is after this admission."""
+        return Tree(
+            root=str(store.root),
+            steps=self.newest.steps if self.newest else 0,
+            exactness=self.newest.exactness if self.newest else None,
+            restored=self.restored,
+            rejected=tuple(f"{name}: {reason}" for name, reason in self.rejected),
+        )
 
 
 def admit(

@@ -18,7 +18,6 @@ Sleep = Callable[[float], None]
 def attend(
     backend: Backend,
     ref: SessionRef,
-    *,
     limit_s: float,
     stop: Callable[[], bool],
     clock: Callable[[], float],

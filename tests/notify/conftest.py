@@ -1,0 +1,3 @@
+from tests.chain.conftest import place
+
+__all__ = ["place"]

@@ -1,0 +1,110 @@
+"""``export`` and ``import``: progress, results, and which store is meant."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import rich.console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from validation_ch7.checkpoints.store import CheckpointStore
+from validation_ch7.cli.outcome import print_json
+from validation_ch7.cli.screen import Screen, size_text
+from validation_ch7.cli.selection import Selection
+from validation_ch7.errors import ConfigurationError
+from validation_ch7.sharing import Imported, export_store, import_store, open_place
+from validation_ch7.sharing.index import only_prefix
+from validation_ch7.sharing.place import Place
+
+EXIT_DONE, EXIT_UNUSABLE = 0, 5
+
+
+def send(selection: Selection, target: str, *, check: bool) -> int:
+    """Send the store to another place."""
+    store, screen = selection.open(), Screen(selection.as_json)
+    place = open_place(target)
+    with _bar("Sending") as progress:
+        done = export_store(store, place, check=check, progress=progress)
+    for name, reason in done.left_out:
+        screen.say(f"✗ {name} was left out: {reason}", style="yellow")
+    screen.say(
+        f"✓ {len(done.index.files)} file(s) at step {done.index.steps:,} lie there: "
+        f"{size_text(done.sent_bytes)} sent and read back, {size_text(done.reused_bytes)} were there already"
+    )
+    screen.whole(f"in {place.shown}, index {done.version[:12]}", indent=2)
+    if selection.as_json:
+        facts = {"place": place.shown, "prefix": store.prefix, "index": done.version, "steps": done.index.steps}
+        counts = {"files": len(done.index.files), "sent": list(done.sent), "sent_bytes": done.sent_bytes}
+        left_out = [{"name": name, "reason": reason} for name, reason in done.left_out]
+        print_json({"success": True, **facts, **counts, "reused_bytes": done.reused_bytes, "left_out": left_out})
+    return EXIT_DONE
+
+
+def bring(selection: Selection, source: str, version: str | None) -> int:
+    """Bring a store from another place."""
+    screen, place = Screen(selection.as_json), open_place(source)
+    _check_version(version)
+    store, config = _receiving(selection, place), selection.config()
+    current = None
+    if config is not None:
+        from validation_ch7.training.facts import current_facts  # late: it builds a model
+
+        current = current_facts(config)
+    with _bar("Receiving") as progress:
+        done = import_store(store, place, screen.say, current=current, version=version, progress=progress)
+    screen.say(f"{size_text(done.received_bytes)} received, {size_text(done.reused_bytes)} were here already")
+    newest = store.newest_steps() or 0
+    refused = bool(done.admission.misfits) or not (done.admission.restored or newest)
+    if not refused:
+        screen.say(f"✓ The next run goes on from step {newest:,}")
+    if selection.as_json:
+        print_json({"success": not refused, **_facts(place, store, done), "steps": newest})
+    return EXIT_UNUSABLE if refused else EXIT_DONE
+
+
+def _facts(place: Place, store: CheckpointStore, done: Imported) -> dict[str, object]:
+    admission = done.admission
+    return {
+        "place": place.shown,
+        "prefix": store.prefix,
+        "received_bytes": done.received_bytes,
+        "reused_bytes": done.reused_bytes,
+        "restored": list(admission.restored),
+        "rejected": [{"name": name, "reason": reason} for name, reason in admission.rejected],
+        "backup": str(admission.backup.path) if admission.backup else None,
+    }
+
+
+def _check_version(version: str | None) -> None:
+    if version is not None and not re.fullmatch(r"[0-9a-f]{64}", version):
+        raise ConfigurationError(
+            "This is no digest of an index.",
+            where="--index",
+            expected="64 hexadecimal digits, as export --json names them",
+            found=version[:80],
+            remedy="leave --index out for the present state",
+        )
+
+
+def _receiving(selection: Selection, place: Place) -> CheckpointStore:
+    """Return the store to bring into: unlike other commands, it need not exist yet."""
+    if selection.store is None:
+        return selection.open()
+    folder = selection.store.expanduser()
+    if folder.is_dir():
+        return replace(selection, prefix=selection.prefix or only_prefix(place)).open()
+    return CheckpointStore(folder, selection.prefix or only_prefix(place))
+
+
+@contextlib.contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with rate and time left on a terminal, and nothing elsewhere."""
+    console = rich.console.Console(file=sys.stderr)
+    columns = (TextColumn(title), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,30 @@
+"""Optional libraries, imported when they are needed, with one clear word where they are missing."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from validation_ch7.errors import ConfigurationError
+
+
+def load_extra(module: str, extra: str, purpose: str) -> ModuleType:
+    """Return the optional library ``module``.
+
+    Args:
+        extra: the extra of this package that brings it.
+        purpose: what it is needed for, as a phrase.
+
+    Raises:
+        ConfigurationError: it is not installed; says how to install it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as fault:
+        raise ConfigurationError(
+            f"A library is missing that is needed {purpose}.",
+            where=f"extra [{extra}]",
+            expected=module,
+            found=str(fault),
+            remedy=f'install it with: python -m pip install "validation-ch7[{extra}]"',
+        ) from None
