@@ -107,6 +107,15 @@ def test_session_started_before_its_process_was_written_down_is_not_started_agai
     until_over(backend, ref)
 
 
+def test_session_is_still_running_after_the_clock_was_set(backend, tmp_path):
+    ref = backend.submit(make_request(tmp_path, wait_for=str(tmp_path / "go")))
+    process = read_process(folder_of(ref))
+    process.model_copy(update={"created": process.created - 3600}).write(folder_of(ref))
+    assert LocalBackend(tmp_path / "workspace").status(ref).state is SessionState.RUNNING
+    (tmp_path / "go").touch()
+    until_over(backend, ref)
+
+
 def test_intent_without_a_process_is_submitted_anew(backend, tmp_path):
     request = make_request(tmp_path)
     ref = backend.submit(request)

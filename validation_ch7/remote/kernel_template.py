@@ -90,7 +90,7 @@ def extract(archive: zipfile.ZipFile, name: str, entry: dict[str, Any], path: Pa
     path.parent.mkdir(parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
     with archive.open(name) as source, path.open("wb") as sink:
-        while block := source.read(BLOCK):
+        while size <= entry["bytes"] and (block := source.read(BLOCK)):  # no more than the index promises
             digest.update(block)
             size += len(block)
             sink.write(block)

@@ -122,7 +122,7 @@ class LocalBackend:
         process = self._observe(folder)
         if process is None:
             return SessionStatus(SessionState.ERROR, f"no process was ever started in {folder}")
-        running = alive(process)
+        running = alive(process, folder / "kernel.py")
         if running is not None and process.exit_code is None:
             self._enforce_limit(folder, process, running)
             return SessionStatus(SessionState.RUNNING, f"process {process.pid}")
@@ -159,7 +159,7 @@ class LocalBackend:
         """Ask the session to stop; does nothing where it has ended."""
         folder = self._folder(ref.session_id)
         process = self._observe(folder)
-        running = alive(process) if process else None
+        running = alive(process, folder / "kernel.py") if process else None
         if process and running and process.exit_code is None:
             process.model_copy(update={"cancelled": True}).write(folder)
             terminate(running)
@@ -179,7 +179,7 @@ class LocalBackend:
             process = read_process(folder)
         except SessionFailedError:
             return False  # damaged: whoever fetches it is told, and a new session is not
-        ended = process is not None and process.pid is not None and alive(process) is None
+        ended = process is not None and process.pid is not None and alive(process, folder / "kernel.py") is None
         return ended and not (folder / "input").exists()  # fetch() removes it when it has brought everything
 
     def _folder(self, session_id: str) -> Path:
