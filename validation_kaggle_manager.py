@@ -9,32 +9,31 @@ finishes it, and starts no second one.
 from __future__ import annotations
 
 import os
-import random
 import signal
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from validation_ch7.checkpoints import CheckpointStore, Retention
 from validation_ch7.checkpoints.admission import Admission, admit
 from validation_ch7.checkpoints.archive import read_archive
-from validation_ch7.checkpoints.backup import archive_all
-from validation_ch7.checkpoints.compatibility import CompatibilityReport, report, require
-from validation_ch7.checkpoints.planning import bundle_files, origin_of, plan_parent
+from validation_ch7.checkpoints.backup import FRESH, archive_all
+from validation_ch7.checkpoints.compatibility import CompatibilityReport, report
+from validation_ch7.checkpoints.planning import Choice, bundle_files, choose_parent, origin_of, plan_parent
 from validation_ch7.checkpoints.store import StoredCheckpoint
 from validation_ch7.config import Overrides, SectionConfig, load_notify, load_section, section_file
 from validation_ch7.console import Console
 from validation_ch7.errors import (
     ConfigurationError,
-    DetachedError,
     InterruptedRunError,
     RefusedError,
     SessionFailedError,
+    SessionGoneError,
     ValidationError,
 )
-from validation_ch7.files import storage_errors
+from validation_ch7.files import commit_json, make_folder, storage_errors
 from validation_ch7.journal import Journal, JournalEntry, Phase
 from validation_ch7.notify import Notifier, make_notifier
 from validation_ch7.planning import (
@@ -44,13 +43,26 @@ from validation_ch7.planning import (
     first_entry,
     fresh_command,
     plan_session,
+    same_place,
+    session_limit,
 )
-from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest, SessionStatus
+from validation_ch7.remote.attend import attend, pause_until, slices
+from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest
 from validation_ch7.remote.bundle import build_bundle
 from validation_ch7.remote.choice import choose_backend
 from validation_ch7.remote.kernel_script import render_kernel_script
-from validation_ch7.remote.monitor import watch
-from validation_ch7.section_run import SectionRun, concluded, goes_on, joined, judge, planned
+from validation_ch7.remote.wheels import session_wheels
+from validation_ch7.schema import parse_document
+from validation_ch7.section_run import (
+    SectionRun,
+    concluded,
+    end_of_log,
+    goes_on,
+    joined,
+    judge,
+    planned,
+    stopped_between,
+)
 from validation_ch7.session import SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
 from validation_ch7.training.facts import current_facts
 from validation_ch7.training.logs import join_logs
@@ -58,7 +70,6 @@ from validation_ch7.training.signals import StopRequest, stop_requests
 
 TAG = "[CHECKPOINT]"
 OUTPUT = "validation_output"
-_SLICE_S = 0.5
 
 
 class ValidationKaggleManager:
@@ -89,6 +100,7 @@ class ValidationKaggleManager:
         self.say = say or Console().say
         self._environ = dict(os.environ if environ is None else environ)
         self._clock, self._sleep = clock, sleep
+        self._asked = backend if isinstance(backend, str) else "auto"
         self._given_notifier, self.notifier = notifier, notifier or Notifier()
         if isinstance(backend, str):
             self.backend, self.backend_reason = choose_backend(backend, self.workspace, self._environ)
@@ -110,6 +122,7 @@ class ValidationKaggleManager:
         max_sessions: int = 1,
         fresh: bool = False,
         trust_foreign: bool = False,
+        wait: bool = False,
         config: str | Path | None = None,
         dry_run: bool = False,
     ) -> SectionRun:
@@ -122,6 +135,7 @@ class ValidationKaggleManager:
             session_hours: wall time of one session [h].
             max_sessions: sessions at most; the chain ends earlier when the target is reached.
             fresh: archive the checkpoints that are there and start at zero.
+            wait: whether to wait when the backend refuses for quota or capacity, or to give up.
             dry_run: plan only; nothing is written or started.
 
         Raises:
@@ -129,16 +143,12 @@ class ValidationKaggleManager:
         """
         if max_sessions < 1:
             raise ConfigurationError("At least one session is needed.", where="max_sessions", found=max_sessions)
-        overrides = Overrides(
-            scenario=scenario,
-            algorithm=algorithm,
-            timesteps=timesteps,
-            session_timesteps=session_timesteps,
-            session_hours=session_hours,
-            seed=seed,
-        )
+        flags: dict[str, object] = {"scenario": scenario, "algorithm": algorithm, "timesteps": timesteps, "seed": seed}
+        flags |= {"session_timesteps": session_timesteps, "session_hours": session_hours}
+        overrides = parse_document(Overrides, flags, "flags", remedy="correct the flags named above")
         path = Path(config) if config else section_file(section)
-        options = RunOptions(quick, max_sessions, fresh, trust_foreign)
+        place = same_place(self._asked, self.workspace, flags | {"config": config})
+        options = RunOptions(quick, max_sessions, fresh, trust_foreign, wait, place)
         resolved = load_section(path, overrides)
         store = self.store(resolved)
         if dry_run:
@@ -161,15 +171,21 @@ class ValidationKaggleManager:
     ) -> SectionRun:
         self.say(f"Backend {self.backend.name} ({self.backend_reason}); workspace {self.workspace}")
         runs = self._finish_earlier(config, options, store, stop)
-        if options.fresh and not runs:
+        if options.fresh:
             self._archive(config, store)
-        while (
-            len(runs) < options.max_sessions and not stop() and (not runs or goes_on(runs, store.newest_steps() or 0))
-        ):
-            runs.append(self._session(config, options, store, stop))
-        if not runs:
-            raise InterruptedRunError("Stopped before a session was started.", remedy="run the same command again")
-        return joined(runs)
+            options = replace(options, fresh=False)
+        more = len(runs) < options.max_sessions and (not runs or goes_on(runs, store.newest_steps() or 0))
+        while more and not stop():
+            runs.append(self._admitted(config, options, store, stop))
+            more = len(runs) < options.max_sessions and goes_on(runs, store.newest_steps() or 0)
+        by_ctrl_c = stop.received is signal.SIGINT
+        if runs:
+            for line in end_of_log(runs[-1]):
+                self.say(line)
+            return stopped_between(joined(runs), by_ctrl_c) if more and stop() else joined(runs)
+        if by_ctrl_c:
+            raise KeyboardInterrupt
+        raise InterruptedRunError("Stopped before a session was started.", remedy="run the same command again")
 
     def _finish_earlier(
         self, config: SectionConfig, options: RunOptions, store: CheckpointStore, stop: StopRequest
@@ -187,13 +203,35 @@ class ValidationKaggleManager:
             self.say(f"Session {entry.session_id} was left unfinished ({entry.phase}); attaching to {ref.kernel_slug}")
             if entry.ref is None:
                 entry = self.journal.advance(entry.session_id, Phase.SUBMITTED, ref=asdict(ref))
-            run = self._follow(config, store, backend, entry, ref, stop)
+            try:
+                run = self._follow(config, store, backend, entry, ref, stop)
+            except SessionGoneError as fault:  # else this session would stand in the way for ever
+                self.journal.advance(entry.session_id, Phase.FAILED, "its results are gone", error=fault.what)
+                self.say(f"[SESSION] ✗ {fault.what} The last checkpoint that was restored holds: {fault.where}")
+                continue
             if run.success and entry.quick == options.quick and not options.fresh:
                 counted.append(run)
         return counted
 
+    def _admitted(
+        self, config: SectionConfig, options: RunOptions, store: CheckpointStore, stop: StopRequest
+    ) -> SectionRun:
+        """Run one session; where the backend has no room now and ``wait`` was asked for, wait until it has."""
+        while True:
+            try:
+                return self._session(config, options, store, stop)
+            except RefusedError as refusal:
+                if not options.wait:
+                    raise
+                seconds = pause_until(refusal.retry_at, self._clock())
+                self.say(f"{refusal.what} Waiting {seconds / 60:.0f} min, then trying again")
+                for part in slices(seconds):
+                    if stop():
+                        raise
+                    self._sleep(part)
+
     def _archive(self, config: SectionConfig, store: CheckpointStore) -> None:
-        backup = archive_all(store, "fresh")
+        backup = archive_all(store, FRESH)
         logs = logs_tree(self.workspace / "validation_ch7" / config.section, config.scenario)
         if backup is not None and logs.is_dir():
             with storage_errors(logs):
@@ -205,16 +243,19 @@ class ValidationKaggleManager:
         self, config: SectionConfig, options: RunOptions, store: CheckpointStore, stop: StopRequest
     ) -> SectionRun:
         """Plan, bundle, push, and follow one session."""
-        parent = plan_parent(store, current_facts(config), self.say, fresh_command(options))
+        choice = plan_parent(store, current_facts(config), self.say, fresh_command(options))
+        parent = choice.parent
         session_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(self._clock()))}-{uuid.uuid4().hex[:6]}"
         last = self.journal.latest(config.section, config.scenario)
         origin = origin_of(parent)
         plan = plan_session(config, options, origin, last, session_id, self.backend.name == "local")
         if broken_off(config, options, origin.steps, last) is not None:
             self.say(f"The session before did not reach its end at step {plan.stop_at:,}; this one goes on to there")
-        self.journal.record(first_entry(plan, origin, self.backend.name, self.journal.now()))
-        for line in describe_plan(plan, origin, config.training.algorithm):
+        limit = session_limit(config, options)
+        self.journal.record(first_entry(plan, origin, self.backend.name, self.journal.now(), limit))
+        for line in (*config.describe(), *describe_plan(plan, origin, config.training.algorithm)):
             self.say(line)
+        commit_json(make_folder(self.workspace / OUTPUT / "configs") / f"{session_id}.json", config.plain())
         try:
             ref = self._push(config, plan, store, parent)
         except ValidationError as fault:
@@ -224,15 +265,18 @@ class ValidationKaggleManager:
                 self.journal.advance(session_id, Phase.FAILED, "not started", error=fault.what)
             raise
         entry = self.journal.advance(session_id, Phase.SUBMITTED, ref=asdict(ref), kernel_slug=ref.kernel_slug)
-        return self._follow(config, store, self.backend, entry, ref, stop)
+        run = self._follow(config, store, self.backend, entry, ref, stop)
+        return replace(run, warnings=(*choice.warnings, *run.warnings))
 
     def _push(
         self, config: SectionConfig, plan: SessionPlan, store: CheckpointStore, parent: StoredCheckpoint | None
     ) -> SessionRef:
         self.journal.advance(plan.session_id, Phase.BUNDLED)
         code_root = Path(__file__).resolve().parent
-        folder = self.workspace / OUTPUT / "bundles"
-        bundle = build_bundle(folder, plan=plan, code_root=code_root, files=bundle_files(store, parent))
+        folder = self.workspace / OUTPUT / "bundles" / config.section / config.scenario
+        wheels = [] if self.backend.name == "local" else session_wheels(self.workspace / OUTPUT / "wheels")
+        files = bundle_files(store, parent, plan.trust_foreign)
+        bundle = build_bundle(folder, plan=plan, code_root=code_root, files=files, wheels=wheels)
         request = SessionRequest(
             session_id=plan.session_id,
             section=config.section,
@@ -255,13 +299,14 @@ class ValidationKaggleManager:
         stop: StopRequest,
     ) -> SectionRun:
         """Monitor a session to its end, then download and restore, whatever the end was."""
-        status = self._monitor(config, backend, ref, stop)
+        limit_s, tools = config.session.hours * 3600, (self._clock, self._sleep, self.say)
+        status = attend(backend, ref, limit_s, stop, *tools)
         self.journal.advance(entry.session_id, Phase.FINISHED, status.message, status=status.state.value)
         fetched = self.download_results(ref, backend=backend)
         self.journal.advance(entry.session_id, Phase.DOWNLOADED, results_dir=str(fetched.folder))
         admission = self._restore(config, store, fetched)
         summary = self._retrieve_and_analyze_logs(fetched, config.section)
-        ending = judge(status.state, status.message, summary, fetched.complete, stop.received is signal.SIGINT)
+        ending = judge(status.state, status.message, summary, fetched.complete, stop.received is signal.SIGINT, stop())
         run = concluded(entry, ref.kernel_slug, ending, summary, admission.tree(store), str(fetched.folder))
         self.journal.advance(
             entry.session_id,
@@ -275,38 +320,6 @@ class ValidationKaggleManager:
         best = store.best()
         self.notifier.session_over(run, best.reward if best else None, admission.misfits)
         return run
-
-    def _monitor(self, config: SectionConfig, backend: Backend, ref: SessionRef, stop: StopRequest) -> SessionStatus:
-        asked = False
-
-        def wait(seconds: float) -> None:
-            nonlocal asked
-            for _ in range(max(1, round(seconds / _SLICE_S))):
-                if stop() and not asked:
-                    asked = True
-                    self._pass_on_stop(backend, ref)
-                self._sleep(min(seconds, _SLICE_S))
-
-        return watch(
-            backend,
-            ref,
-            clock=self._clock,
-            sleep=wait,
-            on_log=self.say,
-            on_status=lambda status: self.say(f"[SESSION] {ref.kernel_slug}: {status.state} {status.message}".rstrip()),
-            limit_s=config.session.hours * 3600,
-            rng=random.Random(),
-        )
-
-    def _pass_on_stop(self, backend: Backend, ref: SessionRef) -> None:
-        if backend.name != "local":
-            raise DetachedError(
-                "Left the session; it goes on by itself.",
-                where=ref.kernel_slug,
-                remedy="run the same command again: it attaches to this session and brings its results",
-            )
-        self.say("Stopping: the session saves at the next boundary and ends (Ctrl-C again leaves it at once)")
-        backend.cancel(ref)
 
     def download_results(self, kernel: SessionRef | str, *, backend: Backend | None = None) -> FetchReport:
         """Bring the outputs of a session into ``validation_output/results/<owner>_<kernel>/``, verified.
@@ -366,20 +379,16 @@ class ValidationKaggleManager:
 
     def _dry_run(self, config: SectionConfig, options: RunOptions, store: CheckpointStore) -> SectionRun:
         """Say what a run would do; nothing is written, moved or started."""
-        newest = next((entry for entry in store.entries() if entry.manifest), None) if not options.fresh else None
-        last = self.journal.latest(config.section, config.scenario)
-        plan = plan_session(config, options, origin_of(newest), last, "dry-run", self.backend.name == "local")
-        warnings: tuple[str, ...] = ()
-        if newest is not None and newest.manifest is not None:
-            outcome = report(newest.manifest, current_facts(config))
-            require(outcome, newest.path, fresh_command(options))
-            warnings = tuple(str(item) for item in outcome.warnings)
         self.say(f"Backend {self.backend.name} ({self.backend_reason}); workspace {self.workspace}")
-        for line in describe_plan(plan, origin_of(newest), config.training.algorithm):
+        command = fresh_command(options)
+        choice = Choice() if options.fresh else choose_parent(store, current_facts(config), self.say, command)
+        origin, last = origin_of(choice.parent), self.journal.latest(config.section, config.scenario)
+        plan = plan_session(config, options, origin, last, "dry-run", self.backend.name == "local")
+        for line in describe_plan(plan, origin, config.training.algorithm):
             self.say(line)
         self.say("Dry run: nothing was written or started")
-        name = newest.path.name if newest else None
-        return planned(plan, self.backend.name, newest.steps if newest else 0, name, str(store.root), warnings)
+        warnings = (*choice.warnings, *choice.notes)
+        return planned(plan, self.backend.name, origin.steps, origin.name, str(store.root), warnings)
 
 
 def reference(entry: JournalEntry) -> SessionRef:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import yaml
 from pydantic import Field, model_validator
 
 from validation_ch7.environment_config import EnvironmentConfig
@@ -71,6 +72,8 @@ class CheckpointConfig(Document):
     """Budget of the store; the newest two and the best stay in any case [bytes]."""
     asynchronous: bool = True
     """Whether a background thread writes, so that training waits for the snapshot only."""
+    compress_replay: bool = False
+    """Whether replay chunks are compressed (zstd) where that pays; needs the extra ``compression``."""
 
 
 class EvaluationConfig(Document):
@@ -122,6 +125,16 @@ class SectionConfig(Document):
         if self.training.normalize is not None:
             facts |= _flat({"normalize": self.training.normalize.model_dump(mode="json")})
         return facts
+
+    def describe(self) -> list[str]:
+        """Return the configuration as lines for people; of the environment, what differs from the defaults."""
+        plain = self.plain()
+        parts = ("training", "checkpoints", "evaluation", "session")
+        usual = EnvironmentConfig().model_dump(mode="json")
+        changed = {key: value for key, value in plain["environment"].items() if value != usual[key]}
+        environment = _inline(changed) if changed else "the defaults of environment_config.py"
+        first = f"[CONFIG] seed: {self.seed}; environment: {environment}"
+        return [first, *(f"[CONFIG] {part}: {_inline(plain[part])}" for part in parts)]
 
     @classmethod
     def from_plain(cls, data: Mapping[str, Any], where: object) -> Self:
@@ -281,3 +294,8 @@ def _training(algorithm: str, entry: Mapping[str, Any], where: str) -> TrainingC
         named["normalize"] = {} if named["normalize"] else None
     rest = {key: value for key, value in entry.items() if key not in named}
     return parse_document(TrainingConfig, {"algorithm": algorithm, "hyperparameters": rest, **named}, where)
+
+
+def _inline(value: Mapping[str, Any]) -> str:
+    given = {key: item for key, item in value.items() if item not in (None, {}, [])}
+    return yaml.safe_dump(given, default_flow_style=True, sort_keys=False, width=10_000).strip()

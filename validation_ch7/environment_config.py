@@ -183,6 +183,10 @@ class Solver(Document):
     """Share of the largest positivity-preserving time step [-]."""
     precision: Literal["float64", "float32"] = "float64"
     """Type of the state."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """``cuda`` simulates the batch on a graphics processor; worth it from thousands of environments."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads that share the environments of a batch on the processor; results do not depend on it."""
 
 
 class EnvironmentConfig(Document):

@@ -5,6 +5,7 @@
     ValidationError                    exit  what it means
     ├── ConfigurationError               2   a flag, a YAML key or a value is wrong
     ├── BackendError                     3   the place where sessions run cannot be used
+    │   ├── SessionGoneError             3   what a session left is nowhere any more
     │   ├── CredentialsError             3   no credentials, or rejected ones
     │   └── WorkspaceError               3   the workspace cannot be used
     │       ├── WorkspaceLockedError     3   another process works on the same tree
@@ -86,6 +87,10 @@ class BackendError(ValidationError):
     """The place where sessions run cannot be used."""
 
     exit_code = 3
+
+
+class SessionGoneError(BackendError):
+    """What a session left is nowhere to be found any more, and will not come back."""
 
 
 class CredentialsError(BackendError):

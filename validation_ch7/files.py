@@ -180,6 +180,16 @@ def sweep_partials(folders: Iterable[Path]) -> list[Path]:
     return swept
 
 
+def last_lines(path: Path, count: int) -> list[str]:
+    """Return the last lines of a text file, however long it is; none where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - 400 * count))
+            return stream.read().decode("utf-8", "replace").splitlines()[-count:]
+    except OSError:
+        return []
+
+
 def confined(root: Path, name: str) -> Path:
     """Return ``root / name``, refusing every name that would leave ``root``.
 

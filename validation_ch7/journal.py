@@ -74,6 +74,8 @@ class JournalEntry(Document):
     steps_after: Steps | None = None
     parent: Digest | None = None
     quick: bool = False
+    session_limit: int | None = None
+    """Steps that a session was allowed, or None where only target and clock ended it."""
     error: str | None = None
     results_dir: str | None = None
     restored_files: tuple[str, ...] = ()

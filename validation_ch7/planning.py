@@ -5,11 +5,14 @@ Pure: the journal's last entry and the newest checkpoint go in, a :class:`Sessio
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from validation_ch7.budget import remaining
 from validation_ch7.config import SectionConfig
-from validation_ch7.journal import JournalEntry, Phase
+from validation_ch7.journal import JournalEntry
 from validation_ch7.session import SessionPlan
 
 _ENDED = frozenset({"completed", "already_complete"})
@@ -24,6 +27,9 @@ class RunOptions:
     max_sessions: int = 1
     fresh: bool = False
     trust_foreign: bool = False
+    wait: bool = False
+    place: str = ""
+    """Flags that a recommended command needs in order to mean the same chain."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +80,16 @@ def broken_off(config: SectionConfig, options: RunOptions, done: int, last: Jour
 
     So a run that is killed and started again ends where it would have ended, and not one limit further.
     """
-    if last is None or options.fresh or last.phase is not Phase.CLOSED or last.quick != options.quick:
+    limit = session_limit(config, options)
+    if last is None or options.fresh or limit is None or not last.phase.over:
         return None
-    limited = session_limit(config, options) is not None
+    asked = (options.quick, limit, config.training.n_timesteps)
+    repeated = (last.quick, last.session_limit, last.target_steps) == asked
     cut = last.status not in _ENDED and last.steps_before <= done < last.stop_at
-    return last.stop_at if limited and cut else None
+    return last.stop_at if repeated and cut else None
 
 
-def first_entry(plan: SessionPlan, origin: Origin, backend: str, created: str) -> JournalEntry:
+def first_entry(plan: SessionPlan, origin: Origin, backend: str, created: str, limit: int | None) -> JournalEntry:
     """Return the journal's first word about a session: what is intended, before anything is done."""
     return JournalEntry(
         session_id=plan.session_id,
@@ -94,13 +102,29 @@ def first_entry(plan: SessionPlan, origin: Origin, backend: str, created: str) -
         target_steps=plan.target_steps,
         parent=plan.parent,
         quick=plan.quick,
+        session_limit=limit,
     )
 
 
 def fresh_command(options: RunOptions) -> str:
     """Return the command that archives incompatible checkpoints and starts anew."""
     quick = " --quick" if options.quick else ""
-    return f"python validation_ch7/scripts/run_kaggle_validation_section_7_6.py{quick} --fresh"
+    return f"python validation_ch7/scripts/run_kaggle_validation_section_7_6.py{options.place}{quick} --fresh"
+
+
+def same_place(backend: str, workspace: Path | None, flags: Mapping[str, object]) -> str:
+    """Return the flags that a next command needs in order to mean the same chain.
+
+    >>> same_place("auto", None, {"scenario": "arterial", "algorithm": None, "config": "my section.yml"})
+    ' --scenario arterial --config "my section.yml"'
+    """
+    given: dict[str, object] = {"backend": None if backend == "auto" else backend, "workspace": workspace}
+    given |= {name: flags.get(name) for name in ("scenario", "algorithm", "config", "seed")}
+    return "".join(f" --{name} {_quoted(str(value))}" for name, value in given.items() if value is not None)
+
+
+def _quoted(text: str) -> str:
+    return text if re.fullmatch(r"[\w./\\:,=+@%~-]+", text) else f'"{text}"'
 
 
 def describe_plan(plan: SessionPlan, origin: Origin, algorithm: str) -> list[str]:

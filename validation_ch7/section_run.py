@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from validation_ch7.files import last_lines
 from validation_ch7.journal import JournalEntry
 from validation_ch7.notebook import html_table
-from validation_ch7.session import Exactness, SessionPlan, SessionSummary, SummaryStatus
+from validation_ch7.session import LOG_NAME, Exactness, SessionPlan, SessionSummary, SummaryStatus
 
 EXIT_DONE, EXIT_FAILED, EXIT_UNUSABLE, EXIT_INTERRUPTED, EXIT_CTRL_C = 0, 4, 5, 75, 130
 _GOOD = frozenset({SummaryStatus.COMPLETED, SummaryStatus.STOPPED_AT_DEADLINE, SummaryStatus.ALREADY_COMPLETE})
@@ -70,7 +72,12 @@ class Ending:
 
 
 def judge(
-    backend_state: str, backend_message: str, summary: SessionSummary | None, complete: bool, by_ctrl_c: bool
+    backend_state: str,
+    backend_message: str,
+    summary: SessionSummary | None,
+    complete: bool,
+    by_ctrl_c: bool,
+    stopped: bool = False,
 ) -> Ending:
     """Decide how a session ended; without a complete output manifest there is no success.
 
@@ -79,6 +86,7 @@ def judge(
         summary: what the session said of itself, or None where it was killed.
         complete: whether the output manifest is there and every file matches it.
         by_ctrl_c: whether the stop came from the keyboard.
+        stopped: whether this run was asked to stop, and passed that on.
 
     >>> judge("complete", "", None, False, False).status
     'killed'
@@ -92,6 +100,9 @@ def judge(
         return Ending("interrupted", False, code, summary.error)
     if summary is not None and summary.status is SummaryStatus.FAILED:
         return Ending("failed", False, EXIT_FAILED, summary.error or "the session failed without a reason")
+    if stopped and summary is None:
+        code = EXIT_CTRL_C if by_ctrl_c else EXIT_INTERRUPTED
+        return Ending("interrupted", False, code, "stopped before the session could save; the last checkpoint holds")
     if backend_state in _RESUMABLE:
         return Ending(
             backend_state, False, EXIT_INTERRUPTED, backend_message or f"the session ended as {backend_state}"
@@ -124,7 +135,7 @@ def concluded(
         status=ending.status,
         backend=entry.backend,
         scenario=entry.scenario,
-        steps_before=summary.steps_before if summary else entry.steps_before,
+        steps_before=max(summary.steps_before if summary else 0, entry.steps_before),  # it may have died before it knew
         steps_after=tree.steps,
         target_steps=entry.target_steps,
         training_dir=tree.root,
@@ -168,6 +179,19 @@ def goes_on(runs: Sequence[SectionRun], steps: int) -> bool:
     if last.success:
         return True
     return len(runs) < 2 or runs[-2].success or runs[-2].error != last.error
+
+
+def stopped_between(run: SectionRun, by_ctrl_c: bool) -> SectionRun:
+    """Return a chain that was stopped between two sessions: what is done is done, and it has not reached its end."""
+    code = EXIT_CTRL_C if by_ctrl_c else EXIT_INTERRUPTED
+    return replace(run, success=False, status="interrupted", exit_code=code, error="stopped between two sessions")
+
+
+def end_of_log(run: SectionRun) -> list[str]:
+    """Return the last lines of the log of a session that failed, for a person to read; none of any other."""
+    if run.status not in ("failed", "killed") or not run.results_dir:
+        return []
+    return ["The last lines of its log:", *(f"   {line}" for line in last_lines(Path(run.results_dir) / LOG_NAME, 8))]
 
 
 def joined(runs: Sequence[SectionRun]) -> SectionRun:

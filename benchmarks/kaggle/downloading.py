@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-STREAMS = 6
+STREAMS = 4
 ROUNDS = 5
 WAYS = {
     "one by one": [],

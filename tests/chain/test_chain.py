@@ -7,6 +7,7 @@ import pytest
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.backup import list_backups
 from validation_ch7.checkpoints.resume import state_digest
+from validation_ch7.config import Overrides, load_section
 from validation_ch7.errors import (
     CheckpointIncompatibleError,
     CheckpointNotFoundError,
@@ -15,6 +16,7 @@ from validation_ch7.errors import (
     WorkspaceLockedError,
 )
 from validation_ch7.session import read_summary
+from validation_ch7.training.algorithms import build_training
 
 
 def newest_state(place):
@@ -199,3 +201,25 @@ def test_a_section_that_does_not_train_says_that_nothing_is_restored(place):
     place.run(quick=True)
     assert "does not train: nothing to restore" in place.said
     assert not place.store.paths()
+
+
+@pytest.mark.parametrize(("trust", "size"), [(False, 0), (True, 48)])
+def test_a_foreign_checkpoint_resumes_its_weights_and_its_pickles_only_where_trusted(place, trust, size):
+    config = load_section(place.config, Overrides(algorithm="dqn"))
+    model = build_training(config)
+    model.learn(96)
+    place.store.folder.mkdir(parents=True)
+    model.save(place.store.path(96))
+    model.save_replay_buffer(place.store.folder / "traffic_light_control_checkpoint_replay_buffer_96_steps.pkl")
+    run = place.run(algorithm="dqn", timesteps=104, trust_foreign=trust)
+    assert (run.steps_before, run.steps_after, run.exactness) == (96, 104, "weights-only")
+    assert place.store.verify(place.store.path(104)).replay.added == size + 4
+
+
+def test_the_resolved_configuration_is_echoed_saved_and_carried(place):
+    run = place.run(quick=True, seed=7)
+    saved = json.loads((place.root / "validation_output" / "configs" / f"{run.session_id}.json").read_text("utf-8"))
+    scratch = place.root / "sessions" / run.session_id / "scratch" / "session_plan.json"
+    assert saved == json.loads(scratch.read_text("utf-8"))["config"]
+    assert "[CONFIG] seed: 7; environment: {horizon_s: 60.0}" in place.lines
+    assert any(line.startswith("[CONFIG] training: {algorithm: ppo") for line in place.lines)

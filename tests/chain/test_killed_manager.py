@@ -2,7 +2,7 @@
 
 import pytest
 
-from validation_ch7.errors import BackendError
+from validation_ch7.errors import BackendError, SessionGoneError
 from validation_ch7.journal import Journal, Phase
 
 
@@ -56,6 +56,21 @@ def test_a_push_whose_answer_is_lost_is_not_pushed_twice(place):
     place.backend.submit = honest
     run = place.run(quick=True)
     assert (len(place.backend.submitted), run.steps_after) == (1, 256)
+
+
+def test_a_session_whose_results_were_removed_does_not_stand_in_the_way_for_ever(place):
+    run_and_die(place, Phase.SUBMITTED)
+    honest = place.backend.fetch
+
+    def gone(ref, target):
+        if len(place.backend.submitted) == 1:
+            raise SessionGoneError("The session's folder is not there any more.")
+        return honest(ref, target)
+
+    place.backend.fetch = gone
+    run = place.run(quick=True)
+    assert (run.steps_after, len(place.backend.submitted)) == (256, 2)
+    assert "not there any more" in place.said
 
 
 def test_restoring_the_same_results_again_changes_nothing(place):

@@ -148,6 +148,7 @@ def test_two_runs_of_the_command_print_one_json_object_each_and_the_second_resum
         (["--config", "nowhere.yml"], 2, "cannot be read"),
         (["--backend", "kaggle"], 3, "No Kaggle credentials"),
         (["--nonsense"], 2, "No such option"),
+        (["--session-hours", "nan"], 2, "must be positive"),
     ],
 )
 def test_bad_input_is_one_message_and_an_exit_code(tmp_path, flags, code, words):
@@ -172,3 +173,9 @@ def test_broken_configuration_names_file_and_key(tmp_path, text, words):
     place.config.write_text(text, encoding="utf-8")
     done = run(place)
     assert (done.returncode, words in done.stderr, str(place.config) in done.stderr) == (2, True, True), done.stderr
+
+
+@pytest.mark.parametrize("flags", [["--nonsense"], ["--timesteps", "many"], ["--session-hours", "inf"]])
+def test_a_wrong_flag_is_one_json_object_too(tmp_path, flags):
+    done = run(Place(tmp_path), "--json", *flags)
+    assert json.loads(done.stdout)["exit_code"] == done.returncode == 2

@@ -10,6 +10,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import pytest
 from gymnasium import spaces
 from sb3_contrib import QRDQN, TQC, MaskablePPO, RecurrentPPO
 from sb3_contrib.common.envs import InvalidActionEnvDiscrete
@@ -132,15 +133,12 @@ def _maze() -> gym.Env[Any, Any]:
 
 
 def _minigrid() -> gym.Env[Any, Any]:
-    import minigrid  # noqa: F401  registers the environments
-    from minigrid.wrappers import FlatObsWrapper
-
-    return FlatObsWrapper(gym.make("MiniGrid-Dynamic-Obstacles-5x5-v0", max_steps=40))
+    wrappers = pytest.importorskip("minigrid.wrappers")  # registers the environments too
+    return wrappers.FlatObsWrapper(gym.make("MiniGrid-Dynamic-Obstacles-5x5-v0", max_steps=40))
 
 
 def _highway() -> gym.Env[Any, Any]:
-    import highway_env  # noqa: F401  registers the environments
-
+    pytest.importorskip("highway_env")  # registers the environments
     return gym.make("highway-fast-v0", config={"vehicles_count": 5, "duration": 8})
 
 

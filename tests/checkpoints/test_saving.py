@@ -165,3 +165,28 @@ def test_moved_tree_resumes(ram: Path) -> None:
     (ram / "here").rename(ram / "there")
     result = learn_resumable(KINDS["dqn"][1](), 128, CheckpointStore(ram / "there", "task"))
     assert (result.steps_before, result.exactness) == (96, "exact")
+
+
+class Break(BaseCallback):
+    """Ends training as Ctrl-C does, once."""
+
+    def _on_step(self) -> bool:
+        if self.num_timesteps == 70:
+            raise KeyboardInterrupt
+        return True
+
+
+def test_a_callback_whose_run_broke_off_can_be_used_again(store: CheckpointStore) -> None:
+    model, callback = KINDS["ppo"][1](), RotatingCheckpointCallback(store, save_freq=32)
+    with pytest.raises(KeyboardInterrupt):
+        model.learn(128, callback=[callback, Break()])
+    model.learn(64, callback=callback, reset_num_timesteps=False)
+    assert store.newest_steps() == model.num_timesteps
+
+
+def test_a_foreign_zip_in_the_folder_does_not_keep_old_chunks(store: CheckpointStore) -> None:
+    store.folder.mkdir(parents=True)
+    KINDS["dqn"][1]().save(store.path(0))
+    learn_resumable(KINDS["dqn"][1](), 600, store, save_freq=50)
+    named = {digest for entry in store.entries() if entry.manifest for digest in entry.manifest.chunk_digests}
+    assert {path.stem for path in store.chunks.iterdir()} == named

@@ -16,14 +16,15 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from tests.checkpoints.cases import on_policy, venv
 from tests.checkpoints.little import LittleRun, readable, store_at
-from validation_ch7.checkpoints import CheckpointStore, Retention, learn_resumable
-from validation_ch7.checkpoints.backup import archive_all, back_up, list_backups, restore_backup
+from validation_ch7.checkpoints import CheckpointStore, Retention, backup, learn_resumable
+from validation_ch7.checkpoints.backup import FRESH, archive_all, back_up, list_backups, restore_backup
 from validation_ch7.checkpoints.naming import checkpoint_name, checkpoint_steps
 from validation_ch7.checkpoints.retention import Entry
 from validation_ch7.errors import (
     CheckpointIncompatibleError,
     CheckpointNotFoundError,
     ConfigurationError,
+    StorageError,
     WorkspaceLockedError,
 )
 
@@ -176,6 +177,28 @@ def test_backups_rotate_and_one_always_stays(run: LittleRun) -> None:
         back_up(run.store, "test", keep=2, now=NOW + timedelta(minutes=minute))
     names = [backup.path.name for backup in list_backups(run.store)]
     assert names == ["20260101T000300Z-test", "20260101T000200Z-test"]
+
+
+def test_what_fresh_archived_outlives_every_rotation(run: LittleRun) -> None:
+    run.save()
+    archived = archive_all(run.store, FRESH)
+    run.save()
+    for minute in range(4):
+        back_up(run.store, "before-restore", keep=2, now=NOW + timedelta(days=9000, minutes=minute))
+    assert archived is not None and archived.path.is_dir()
+    assert len(list_backups(run.store)) == 3
+
+
+def test_backup_that_fails_leaves_nothing_behind(run: LittleRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.save()
+
+    def full(source: Path, target: Path) -> None:
+        raise StorageError("The disk refused a read or write.", where=target)
+
+    monkeypatch.setattr(backup, "copy_durably", full)
+    with pytest.raises(StorageError, match="refused"):
+        back_up(run.store, "test", now=NOW)
+    assert list(run.store.backups.iterdir()) == []
 
 
 def test_two_backups_in_a_second_are_ordered(run: LittleRun) -> None:

@@ -80,7 +80,8 @@ def tree(made, tmp_path) -> Tree:
 @pytest.fixture
 def call() -> Callable[..., Result]:
     def invoke(*words: object, env: dict[str, str] | None = None, stdin: str | None = None) -> Result:
-        return CliRunner().invoke(main, [str(word) for word in words], env=env, input=stdin)
+        clean: dict[str, str | None] = {"NO_COLOR": None, "FORCE_COLOR": None}  # the terminal of the test, not ours
+        return CliRunner().invoke(main, [str(word) for word in words], env=clean | (env or {}), input=stdin)
 
     return invoke
 

@@ -2,7 +2,7 @@
 
 Run for real: the quick start, in processes of their own (slow). Run with ``--dry-run``: every other command of the
 run script. Parsed only: the verifier and the commands of the module (their own tests run them), pip and pytest (the
-gate runs both), setting variables.
+gate runs both), setting variables. Looked up only: benchmarks, which take minutes.
 """
 
 import json
@@ -15,17 +15,20 @@ import tomllib
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from tests.docs.documents import DOCUMENTS, ROOT, SHELLS, blocks, commands, starting_with
 from validation_ch7.cli.main import main
 from validation_ch7.cli.run_section import run_section
 from validation_ch7.cli.verify_system import verify_system
+from validation_ch7.environment_config import EnvironmentConfig
 
 RUN = "python validation_ch7/scripts/run_kaggle_validation_section_7_6.py"
 VERIFY = "python verify_checkpoint_system.py"
 MODULE = "python -m validation_ch7"
 PIP, PYTEST = "python -m pip install ", "python -m pytest"
+BENCHMARK = re.compile(r"python (?:-m (benchmarks\.\w+)|(benchmarks/\S+\.py))(.*)")
 VARIABLE = re.compile(r'(\$env:[A-Z_]+ = ".*"|export [A-Z_]+=".*")')
 SECTION = ROOT / "validation_ch7" / "section_7_6_rl_performance" / "section.yml"
 LATER = {"docs/TRAFFIC.md", "docs/KAGGLE.md"}  # pages with a home of their own
@@ -55,7 +58,16 @@ def test_readme_begins_with_exactly_two_set_up_commands_of_one_line() -> None:
 
 def test_every_documented_command_is_of_a_kind_that_is_checked_here() -> None:
     known = (RUN, VERIFY, MODULE, PIP, PYTEST)
-    assert not [line for line in commands() if not line.startswith(known) and not VARIABLE.fullmatch(line)]
+    others = [line for line in commands() if not line.startswith(known)]
+    assert not [line for line in others if not VARIABLE.fullmatch(line) and not BENCHMARK.fullmatch(line)]
+
+
+def test_documented_benchmarks_exist_with_their_flags() -> None:
+    for match in filter(None, map(BENCHMARK.fullmatch, commands())):
+        module, script, rest = match.groups()
+        path = ROOT / script if script else ROOT / module.replace(".", "/") / "__main__.py"
+        text = path.read_text("utf-8")
+        assert not [flag for flag in re.findall(r"--[a-z-]+", rest) if f'"{flag}"' not in text]
 
 
 @pytest.mark.parametrize("command", starting_with(RUN))
@@ -111,13 +123,14 @@ def test_every_flag_is_documented(program: click.Command) -> None:
 def test_every_flag_in_the_documents_exists() -> None:
     flags = {option for program in PROGRAMS for item in program.params for option in item.opts}
     foreign = {"--help", "--extra-index-url", "--strict"}
+    foreign |= {flag for line in commands() if BENCHMARK.fullmatch(line) for flag in re.findall(r"--[a-z-]+", line)}
     for path in DOCUMENTS:
         told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", path.read_text("utf-8")))
         assert told - flags - foreign == set(), path.name
 
 
 def test_shell_blocks_name_their_shell() -> None:
-    unnamed = [block for block in blocks() if block.language not in (*SHELLS, "python", "text")]
+    unnamed = [block for block in blocks() if block.language not in (*SHELLS, "python", "text", "yaml")]
     assert not unnamed
 
 
@@ -147,6 +160,12 @@ def test_exit_codes_in_the_documents_are_those_of_the_errors() -> None:
     assert told == {0, *(item.exit_code for item in classes if hasattr(item, "exit_code"))}
 
 
+@pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.document)
+def test_yaml_examples_are_configurations(block) -> None:
+    scenarios = yaml.safe_load(block.text)["scenarios"]
+    assert all(EnvironmentConfig(**entry["environment"]) for entry in scenarios.values())
+
+
 @pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.document)
 def test_python_examples_run(block, tmp_path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
@@ -154,7 +173,8 @@ def test_python_examples_run(block, tmp_path, monkeypatch: pytest.MonkeyPatch, c
         exec(  # noqa: S102  the point of this test
             re.sub(r"1_000_000", "64", block.text).replace("seed=0", "seed=0, n_steps=32, batch_size=32"), {}
         )
-    assert capsys.readouterr().out.splitlines() == ["0 64 exact True", "64 64 exact True"]
+    if "learn_resumable" in block.text:
+        assert capsys.readouterr().out.splitlines() == ["0 64 exact True", "64 64 exact True"]
 
 
 @pytest.mark.slow

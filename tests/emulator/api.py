@@ -59,6 +59,7 @@ class Api:
             internet=bool(body.get("enableInternet")),
             queued_for=world.rules.queued_for,
             keep_output=world.rules.keep_output_of_stopped,
+            lacking=world.rules.lacking,
         )
         kernel.versions.append(KernelVersion(number, body["text"], session))
         kernel_ref = f"/code/{world.owner}/{slug}"
@@ -185,7 +186,7 @@ class Api:
             }
         dataset = Dataset(slug, body["title"], body.get("isPrivate", False))
         self.world.datasets[slug] = dataset
-        self.world.add_dataset_version(dataset, [item["token"] for item in body["files"]])
+        self.world.add_dataset_version(dataset, [item["token"] for item in body.get("files", [])])
         ref = f"{self.world.owner}/{slug}"
         return {"status": "ok", "ref": ref, "url": f"https://www.kaggle.com/datasets/{ref}"}
 
@@ -193,7 +194,7 @@ class Api:
         dataset = self._dataset(body)
         if dataset.pending_for > 0:
             raise ApiError(403, "The dataset is being processed")
-        self.world.add_dataset_version(dataset, [item["token"] for item in body["body"]["files"]])
+        self.world.add_dataset_version(dataset, [item["token"] for item in body["body"].get("files", [])])
         return {"status": "ok", "ref": f"{self.world.owner}/{dataset.slug}"}
 
     def get_dataset_status(self, body: Body) -> Body:
@@ -204,11 +205,14 @@ class Api:
         return {"status": "READY"}
 
     def get_dataset(self, body: Body) -> Body:
-        dataset = self._dataset(body)
+        dataset, number = self._dataset(body), None
+        if dataset.lagging_for > 0 and len(dataset.versions) > 1:
+            dataset.lagging_for -= 1
+            number = len(dataset.versions) - 1
         total = sum(path.stat().st_size for path in dataset.versions[-1].rglob("*") if path.is_file())
         ref = f"{self.world.owner}/{dataset.slug}"
         return {"ref": ref, "title": dataset.title, "isPrivate": dataset.private, "totalBytes": total} | {
-            "currentVersionNumber": len(dataset.versions)
+            "currentVersionNumber": number or len(dataset.versions)
         }
 
     def list_dataset_files(self, body: Body) -> Body:

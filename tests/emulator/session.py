@@ -8,9 +8,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+LACKING = """
+import importlib.machinery, sys
+class ImageFinder(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if path is None and name.split(".")[0] in {names!r}:
+            path = [entry for entry in sys.path if "site-packages" not in entry]
+        return super().find_spec(name, path, target)
+sys.meta_path = [ImageFinder if finder is importlib.machinery.PathFinder else finder for finder in sys.meta_path]
+"""
 NO_INTERNET = """
 import socket
 def _refuse(*args, **kwargs):
@@ -33,6 +43,7 @@ class EmulatedSession:
         internet: bool,
         queued_for: int,
         keep_output: bool,
+        lacking: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.gpu = gpu
@@ -40,7 +51,7 @@ class EmulatedSession:
         self.timed_out = False
         self._queued_for = queued_for
         self._keep_output = keep_output
-        self._internet = internet
+        self._custom = LACKING.format(names=tuple(lacking)) + ("" if internet else NO_INTERNET)
         for name in ("input", "working", "src", "tmp"):
             (folder / name).mkdir(parents=True)
         for mount, source in mounts.items():
@@ -64,9 +75,8 @@ class EmulatedSession:
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        if not self._internet:
-            (self.folder / "src" / "sitecustomize.py").write_text(NO_INTERNET, encoding="utf-8")
-            environ["PYTHONPATH"] = str(self.folder / "src")
+        (self.folder / "src" / "sitecustomize.py").write_text(self._custom, encoding="utf-8")
+        environ["PYTHONPATH"] = str(self.folder / "src")
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, str(self.folder / "src" / "script.py")],

@@ -40,6 +40,8 @@ class Dataset:
     versions: list[Path] = field(default_factory=list)
     pending_for: int = 0
     """Status reads until the newest version is ready."""
+    lagging_for: int = 0
+    """Reads that still tell of the version before."""
 
 
 @dataclass
@@ -55,11 +57,14 @@ class Rules:
     """Status reads during which a new session is queued."""
     hidden_for: int = 0
     pending_for: int = 0
+    lagging_for: int = 0
     stale_for: int = 0
     """Status reads without a version that still speak of the version before."""
     keep_output_of_stopped: bool = True
     stream_events: int | None = None
     """Events after which the live log drops."""
+    lacking: tuple[str, ...] = ()
+    """Packages that the image does not have."""
     time_scale: float = 1.0
     """Session limits are multiplied by this, so that a test need not wait."""
 
@@ -98,6 +103,7 @@ class World:
                 arrive(path, folder, name)
         dataset.versions.append(folder)
         dataset.pending_for = self.rules.pending_for
+        dataset.lagging_for = self.rules.lagging_for
 
     def sessions(self) -> list[EmulatedSession]:
         return [version.session for kernel in self.kernels.values() for version in kernel.versions]

@@ -7,7 +7,7 @@ import pytest
 from stable_baselines3.common.monitor import Monitor
 
 from validation_ch7.environment import TrafficVecEnv, make_vec_env
-from validation_ch7.environment_config import EnvironmentConfig, Network, Signal
+from validation_ch7.environment_config import EnvironmentConfig, Network, Signal, Solver
 from validation_ch7.errors import ConfigurationError
 
 SHORT = EnvironmentConfig(horizon_s=60, signal=Signal(min_green_s=5))
@@ -75,6 +75,13 @@ def test_row_of_a_batch_equals_the_same_environment_alone() -> None:
         actions = generator.integers(0, 2, 64)
         many, one = batch.step(actions), alone.step(actions[37:38])
         assert_same([part[37] for part in many], [part[0] for part in one])
+
+
+def test_results_do_not_depend_on_the_number_of_threads() -> None:
+    threaded = SHORT.model_copy(update={"solver": Solver(threads=3)})
+    one, three = make_vec_env(SHORT, range(7)), make_vec_env(threaded, range(7))
+    assert np.array_equal(one.reset(), three.reset())
+    assert_same(play(one, 20), play(three, 20))
 
 
 def test_horizon_is_a_truncation_with_same_step_reset() -> None:

@@ -104,3 +104,10 @@ def test_make_vec_uses_the_batch() -> None:
 def test_wrong_mask_is_refused(mask: Any) -> None:
     with pytest.raises(ConfigurationError, match="rows to reset"):
         TrafficVectorEnv(2, SHORT).reset(options={"reset_mask": mask})
+
+
+def test_reset_after_the_end_leaves_nothing_pending() -> None:
+    env, _ = run("NextStep", 6)
+    env.reset()
+    env.step(ACTIONS[0])
+    assert env.batch.simulator.clock.tolist() == [1, 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,18 @@ def make_plan(session_id: str = "session-1", **changes: Any) -> SessionPlan:
 
 
 def make_bundle(
-    folder: Path, session_id: str = "session-1", files: Mapping[str, Path] | None = None, **config: Any
+    folder: Path,
+    session_id: str = "session-1",
+    files: Mapping[str, Path] | None = None,
+    wheels: Sequence[Path] = (),
+    **config: Any,
 ) -> Bundle:
     return build_bundle(
         folder / session_id / "validation_session.bundle",
         plan=make_plan(session_id, config=config),
         code_root=make_code_root(folder / "code"),
         files=files,
+        wheels=wheels,
     )
 
 
@@ -49,9 +54,10 @@ def make_request(
     *,
     limit_s: float = 600.0,
     files: Mapping[str, Path] | None = None,
+    wheels: Sequence[Path] = (),
     **config: Any,
 ) -> SessionRequest:
-    bundle = make_bundle(folder, session_id, files, **config)
+    bundle = make_bundle(folder, session_id, files, wheels, **config)
     return SessionRequest(
         session_id=session_id,
         section=SECTION,

@@ -5,6 +5,7 @@ Config keys: ``steps`` to add, ``wait_for`` a file, ``exit`` status, ``fail`` wi
 """
 
 import hashlib
+import importlib.util
 import json
 import os
 import signal
@@ -22,6 +23,9 @@ def run_session(plan_path, inputs, working, facts):
     if config.get("sigterm"):
         signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     print("stub session begins", flush=True)
+    for name in config.get("find", []):  # where a package would be imported from, without importing it
+        spec = importlib.util.find_spec(name)
+        print(f"{name}: {spec.origin if spec else 'missing'}", flush=True)
     for name, text in config.get("outputs", {}).items():
         path = outputs / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -179,6 +179,16 @@ def test_version_before_that_is_still_processed_is_waited_for(kaggle, tmp_path):
     assert len(dataset.versions) == 2
 
 
+def test_version_whose_number_lags_behind_is_waited_for_and_not_made_again(kaggle, tmp_path):
+    backend = kaggle.backend()
+    kaggle.world.rules.lagging_for = 4
+    for number in ("1", "2"):
+        request = make_request(tmp_path / number, f"session-{number}")
+        ref = backend.submit(dataclasses.replace(request, title="Validation 7.6"))
+        assert until_over(backend, ref).state is SessionState.COMPLETE
+    assert kaggle.world.plan.calls["CreateDatasetVersion"] == 1
+
+
 def test_lost_reply_to_a_new_version_does_not_make_a_second_one(kaggle, tmp_path):
     backend = kaggle.backend()
     for number in ("1", "2"):

@@ -14,6 +14,7 @@ import pytest
 
 from tests.remote.sessions import SECTION, make_request, until_over, until_running
 from validation_ch7.errors import BackendError, ConfigurationError, StorageError
+from validation_ch7.remote import local
 from validation_ch7.remote.backend import SessionRef, SessionState
 from validation_ch7.remote.local import LocalBackend
 from validation_ch7.remote.local_process import read_process
@@ -102,6 +103,15 @@ def test_session_started_before_its_process_was_written_down_is_not_started_agai
     other.submit(request)
     assert other.status(ref).state is SessionState.RUNNING
     assert read_process(folder_of(ref)).pid == process.pid
+    (tmp_path / "go").touch()
+    until_over(backend, ref)
+
+
+def test_session_is_still_running_after_the_clock_was_set(backend, tmp_path):
+    ref = backend.submit(make_request(tmp_path, wait_for=str(tmp_path / "go")))
+    process = read_process(folder_of(ref))
+    process.model_copy(update={"created": process.created - 3600}).write(folder_of(ref))
+    assert LocalBackend(tmp_path / "workspace").status(ref).state is SessionState.RUNNING
     (tmp_path / "go").touch()
     until_over(backend, ref)
 
@@ -235,6 +245,16 @@ def test_missing_interpreter_is_a_backend_error(tmp_path):
     backend = LocalBackend(tmp_path / "workspace", python=str(tmp_path / "no-python"))
     with pytest.raises(BackendError, match="cannot be started"):
         backend.submit(make_request(tmp_path))
+
+
+def test_results_that_nobody_fetched_outlive_the_sessions_after_them(backend, tmp_path, monkeypatch):
+    monkeypatch.setattr(local, "KEPT_SESSIONS", 0)
+    first = backend.submit(make_request(tmp_path / "a", session_id="first"))
+    until_over(backend, first)
+    until_over(backend, backend.submit(make_request(tmp_path / "b", session_id="second")))
+    assert backend.fetch(first, tmp_path / "results").complete
+    until_over(backend, backend.submit(make_request(tmp_path / "c", session_id="third")))
+    assert not folder_of(first).exists()
 
 
 def test_fetch_without_the_folder_says_what_to_do(backend, tmp_path):

@@ -113,3 +113,9 @@ def test_change_of_the_message_brings_the_next_question_soon(tmp_path):
     time = follow(tmp_path, [*[RUNNING] * 20, told, COMPLETE])[3]
     assert time.slept[19] > 50
     assert time.slept[20] < 5
+
+
+def test_time_used_is_told_now_and_then(tmp_path):
+    seen = follow(tmp_path, [*[RUNNING] * 80, COMPLETE], limit_s=7200.0)[1]
+    used = [status.message for status in seen if "of 120 min used" in status.message]
+    assert 2 <= len(used) <= 3

@@ -48,3 +48,10 @@ def test_kernel_compiles_where_nothing_can_be_cached() -> None:
     values = riemann.np.zeros(2)
     compiled(names["fill"])(values)  # type: ignore[arg-type]
     assert values.tolist() == [3, 3]
+
+
+def test_a_standing_queue_does_not_diffuse_backwards() -> None:
+    cells = 40
+    density = riemann.np.where(riemann.np.arange(cells) < 20, 0.0, 1.0)
+    after = riemann.Road(edges="red").solve(density, riemann.np.zeros(cells), 2.0)
+    assert riemann.np.abs(after - density).max() < 1e-6

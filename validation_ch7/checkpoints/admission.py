@@ -135,7 +135,8 @@ def _announce(
 def _bring(store: CheckpointStore, source: CheckpointStore, path: Path, manifest: Manifest) -> None:
     make_folder(store.chunks)
     for digest in sorted(manifest.chunk_digests):
-        link_or_copy(naming.chunk_path(source.chunks, digest), naming.chunk_path(store.chunks, digest))
+        chunk = naming.chunk_path(source.chunks, digest)
+        link_or_copy(chunk, store.chunks / chunk.name)
     copy_durably(path, store.path(manifest.steps))
 
 

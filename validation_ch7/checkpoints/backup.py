@@ -29,6 +29,8 @@ from validation_ch7.files import (
 
 _NAME = re.compile(r"\d{8}T\d{6}(\.\d+)?Z(-\d+)?-[a-z0-9-]+")
 MAX_BACKUPS = 10
+FRESH = "fresh"
+"""Reason of an archive that holds the only copy of a chain; no rotation removes it."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,14 @@ def back_up(
     partial = store.backups / f"{PARTIAL_PREFIX}{target.name}"
     with storage_errors(target):
         shutil.rmtree(partial, ignore_errors=True)
-        for name, source in sources.items():
-            make_folder((partial / name).parent)
-            (link_or_copy if naming.chunk_digest(source.name) else copy_durably)(source, partial / name)
-        partial.rename(target)
+        try:
+            for name, source in sources.items():
+                make_folder((partial / name).parent)
+                (link_or_copy if naming.chunk_digest(source.name) else copy_durably)(source, partial / name)
+            partial.rename(target)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)  # half a backup must not fill a disk that is full already
+            raise
         fsync_directory(store.backups)
     rotate_backups(store, keep)
     return read_backup(target)
@@ -116,8 +122,9 @@ def read_backup(path: Path) -> Backup:
 
 
 def rotate_backups(store: CheckpointStore, keep: int) -> list[Path]:
-    """Remove the oldest backups beyond ``keep`` and return them; at least one always stays."""
-    doomed = [backup.path for backup in list_backups(store)[max(1, keep) :]]
+    """Remove the oldest copies beyond ``keep`` and return them; one always stays, and so does every archive."""
+    copies = [backup.path for backup in list_backups(store) if backup.reason != FRESH]
+    doomed = copies[max(1, keep) :]
     for path in doomed:
         partial = path.with_name(f"{PARTIAL_PREFIX}{path.name}")
         with storage_errors(path):

@@ -57,10 +57,18 @@ class RotatingCheckpointCallback(BaseCallback):
         return self._saver
 
     def _on_training_start(self) -> None:
+        self._let_go()
         self._held.enter_context(self._store.exclusive(f"training {self._store.prefix}"))
         rewind(self._store, self.model.num_timesteps)  # another run's checkpoints are not mixed with this one's
         lineage = Lineage(uuid.uuid4().hex[:12])
         self._saver = Saver(self._store, self.model, self._settings, lineage, self._environment, clock=self._clock)
+
+    def _let_go(self) -> None:
+        """End what a run that broke off in an exception left: its save in flight, and its hold on the store."""
+        saver, self._saver = self._saver, None
+        with self._held:
+            if saver is not None:
+                saver.close()
 
     def _on_rollout_start(self) -> None:
         if self.saver.due(self.model.num_timesteps):

@@ -7,7 +7,7 @@ classes. Only what makes weights unusable is incompatible; budgets, logging and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -79,6 +79,7 @@ class CompatibilityReport:
 
 
 _FRESH = "give the run the checkpoint's value, or archive the checkpoint with --fresh"
+_SEED = "the random generators go on from the checkpoint; the current seed counts only with --fresh"
 _INCOMPATIBLE_FACTS = {
     "algorithm": "Algorithm",
     "observation_space": "Observation space",
@@ -101,7 +102,10 @@ def compare(checkpoint: Compatibility, current: Compatibility) -> tuple[Differen
         remedy = "the run goes on with fresh environments (statistical); set n_envs back for an exact resume"
         old, new = str(checkpoint.n_envs), str(current.n_envs)
         differences.append(Difference("Number of environments", Verdict.WARNING, old, new, remedy))
-    differences += _differing(checkpoint.hyperparameters, current.hyperparameters, "the current value is used")
+    differences += [
+        replace(item, remedy=_SEED) if item.name == "seed" else item
+        for item in _differing(checkpoint.hyperparameters, current.hyperparameters, "the current value is used")
+    ]
     differences += _differing(
         checkpoint.environment,
         current.environment,

@@ -39,13 +39,13 @@ def load_foreign(
     members = _read(path)
     if "policy.pth" not in members:
         return None
-    companions = _companions(path, prefix)
-    if companions and not trust:
-        log(f"[CHECKPOINT]   note: {', '.join(item.name for item in companions)} left unread (--trust-foreign reads)")
+    pickles = companions(path, prefix)
+    if pickles and not trust:
+        log(f"[CHECKPOINT]   note: {', '.join(item.name for item in pickles)} left unread (--trust-foreign reads)")
     restore_weights(model, members, path)
     steps = _steps(members.get("data", b""), path, prefix)
     model.num_timesteps = steps
-    for companion in companions if trust else ():
+    for companion in pickles if trust else ():
         _load_pickle(companion, model)
         log(f"[CHECKPOINT]   loaded {companion.name}, trusted by you")
     return steps
@@ -75,7 +75,8 @@ def _steps(data: bytes, path: Path, prefix: str) -> int:
         return int(digits[1]) if digits else 0
 
 
-def _companions(path: Path, prefix: str) -> list[Path]:
+def companions(path: Path, prefix: str) -> list[Path]:
+    """Return the pickles that SB3's ``CheckpointCallback`` may have written beside a zip."""
     steps = checkpoint_steps(path.name, prefix)
     stems = (
         {path.stem} if steps is None else {path.stem, f"{prefix}_{steps}_steps", f"{prefix}_checkpoint_{steps}_steps"}

@@ -36,6 +36,8 @@ from validation_ch7.checkpoints.graph import (
 )
 
 _MAX_DEPTH = 200
+_PLAIN = frozenset({type(None), bool, int, str})
+_FLAT = _PLAIN | {float}
 _Placed = tuple[int, int, str, NDArray[Any], dict[str, Any]]
 """Where an array begins and ends in memory, its path, itself, and its node."""
 
@@ -95,11 +97,11 @@ class Capture:
             node |= {"$": "view", "v": block, "dtype": array.dtype.str, "offset": offset, **layout}
 
     def _node(self, value: Any, path: str, depth: int) -> Node:
-        kind = type(value)
-        if value is None or kind is bool or kind is int or kind is str:
+        if _is_plain(value):
             return value
+        kind = type(value)
         if kind is float:
-            return value if math.isfinite(value) else {"$": "float", "v": repr(value)}
+            return {"$": "float", "v": repr(value)}
         if depth > _MAX_DEPTH:
             return self._lose(path, value)
         key = id(value)
@@ -107,6 +109,10 @@ class Capture:
             return {"$": "ref", "v": self._seen[key]}
         if key in self._elsewhere:
             return SAME
+        if kind is dict and _is_flat(value):  # the infos of a hundred episodes are
+            self._seen[key] = index = len(self._seen)
+            self._alive.append(value)
+            return {"$": "dict", "i": index, "v": list(map(list, value.items()))}
         return self._fresh(value, kind, path, depth + 1)
 
     def _fresh(self, value: Any, kind: type, path: str, depth: int) -> Node:
@@ -178,10 +184,19 @@ class Capture:
         return SAME
 
     def _items(self, values: Any, path: str, depth: int) -> list[Node]:
-        return [self._node(value, f"{path}[{index}]", depth) for index, value in enumerate(values)]
+        return [
+            value if _is_plain(value) else self._node(value, f"{path}[{index}]", depth)
+            for index, value in enumerate(values)
+        ]
 
     def _pairs(self, mapping: Any, path: str, depth: int) -> list[list[Node]]:
-        return [[self._node(k, path, depth), self._node(v, f"{path}[{k!r}]", depth)] for k, v in mapping.items()]
+        return [
+            [
+                key if _is_plain(key) else self._node(key, path, depth),
+                value if _is_plain(value) else self._node(value, f"{path}[{key!r}]", depth),
+            ]
+            for key, value in mapping.items()
+        ]
 
     def _array(self, value: NDArray[Any], path: str) -> Node:
         if value.dtype.hasobject:
@@ -222,6 +237,18 @@ class Capture:
         if isinstance(value, th.Generator):
             return {"$": "torchgen", "v": self._store(value.get_state().numpy().copy())}
         return None
+
+
+def _is_plain(value: Any) -> bool:
+    kind = type(value)
+    return kind in _PLAIN or (kind is float and math.isfinite(value))
+
+
+def _is_flat(mapping: dict[Any, Any]) -> bool:
+    if not _FLAT.issuperset(map(type, mapping.values())) or not _PLAIN.issuperset(map(type, mapping)):
+        return False
+    # The sum is finite only if every number is.
+    return math.isfinite(sum([value for value in mapping.values() if type(value) is float]))
 
 
 def _bounds(array: NDArray[Any]) -> tuple[int, int]:

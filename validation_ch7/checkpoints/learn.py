@@ -15,6 +15,7 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList, Conve
 
 from validation_ch7.checkpoints.backup import rewind
 from validation_ch7.checkpoints.compatibility import describe_model
+from validation_ch7.checkpoints.compression import require_zstandard
 from validation_ch7.checkpoints.loop import Deadline, Limits, SessionCallback, StopSession, grade
 from validation_ch7.checkpoints.resume import restore_loop
 from validation_ch7.checkpoints.retention import Retention
@@ -67,6 +68,7 @@ def learn_resumable(
     save_interval_s: float = 300.0,
     retention: Retention | None = None,
     asynchronous: bool = True,
+    compress_replay: bool = False,
     session_id: str | None = None,
     resume: str | Path | None = None,
     expected_parent: str | None = None,
@@ -96,6 +98,7 @@ def learn_resumable(
         save_interval_s: longest wall time between two saves [s].
         retention: which checkpoints stay.
         asynchronous: whether a thread writes while training goes on.
+        compress_replay: whether replay chunks are compressed (zstd) where that pays; for images.
         session_id: name of this call in manifests.
         resume: a checkpoint to load in place of the newest; later ones are backed up and removed.
         expected_parent: digest that must be resumed; anything else is refused.
@@ -113,7 +116,10 @@ def learn_resumable(
         ConfigurationError: an argument cannot be used.
     """
     _check(model, total_timesteps, save_freq)
-    settings = SaveSettings(save_freq, save_interval_s, retention or Retention(max_keep=max_keep), asynchronous)
+    if compress_replay:
+        require_zstandard("compress_replay")
+    kept = retention or Retention(max_keep=max_keep)
+    settings = SaveSettings(save_freq, save_interval_s, kept, asynchronous, compress_replay)
     with store.exclusive(f"training {store.prefix}"):
         found = _resume(store, model, resume, log, environment, trust_foreign)
         check_parent(found, expected_parent, store.folder)

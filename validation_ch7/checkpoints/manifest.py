@@ -44,6 +44,8 @@ class Chunk(Document):
     """Index of its first row, counted from the first row ever added."""
     stop: Steps
     """Index after its last row."""
+    raw_bytes: Size | None = None
+    """Bytes after decompression; None where it is not compressed."""
 
 
 class Replay(Document):
@@ -96,12 +98,7 @@ class Manifest(Document):
 
     def sealed(self) -> Self:
         """Return the manifest with its digest filled in."""
-        return self.model_copy(update={"digest": self.content_digest()})
-
-    def content_digest(self) -> str:
-        """Return the SHA-256 over everything but ``digest`` itself."""
-        content = self.model_dump(mode="json", exclude={"digest"})
-        return sha256_bytes(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
+        return self.model_copy(update={"digest": content_digest(self.model_dump(mode="json"))})
 
     @property
     def chunk_digests(self) -> frozenset[str]:
@@ -113,6 +110,15 @@ class Manifest(Document):
         """Bytes of members and chunks."""
         chunks = self.replay.chunks if self.replay else ()
         return sum(member.bytes for member in self.members.values()) + sum(chunk.bytes for chunk in chunks)
+
+
+def content_digest(manifest: Mapping[str, Any]) -> str:
+    """Return the SHA-256 over everything that a manifest says but ``digest`` itself.
+
+    It is taken over the words of the file and not over the schema, which later versions may extend.
+    """
+    content = {key: value for key, value in manifest.items() if key != "digest"}
+    return sha256_bytes(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
 
 def parse_manifest(data: bytes, where: object) -> Manifest:
@@ -135,12 +141,13 @@ def parse_manifest(data: bytes, where: object) -> Manifest:
     manifest = parse_document(
         Manifest, value, where, CheckpointCorruptError, remedy="the previous checkpoint is used where there is one"
     )
-    if manifest.digest != manifest.content_digest():
+    found = content_digest(value)
+    if manifest.digest != found:
         raise CheckpointCorruptError(
             "The manifest of a checkpoint was altered.",
             where=where,
             expected=f"digest {manifest.digest[:12]}…",
-            found=f"{manifest.content_digest()[:12]}…",
+            found=f"{found[:12]}…",
             remedy="the previous checkpoint is used where there is one",
         )
     return manifest

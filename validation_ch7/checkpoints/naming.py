@@ -15,10 +15,11 @@ BEST_NAME = "best_model.zip"
 BACKUPS = "backups"
 METADATA_NAME = "training_metadata.json"
 CHUNK_SUFFIX = ".npz"
+COMPRESSED_SUFFIX = ".npz.zst"
 
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _NAME = re.compile(r"(?P<prefix>[A-Za-z0-9][A-Za-z0-9._-]{0,99})_checkpoint_(?P<steps>0|[1-9][0-9]{0,17})_steps\.zip")
-_CHUNK = re.compile(r"(?P<digest>[0-9a-f]{64})\.npz")
+_CHUNK = re.compile(r"(?P<digest>[0-9a-f]{64})\.npz(\.zst)?")
 
 
 def valid_prefix(prefix: str) -> str:
@@ -70,5 +71,11 @@ def chunk_digest(name: str) -> str | None:
 
 
 def chunk_path(folder: Path, digest: str) -> Path:
-    """Return where the chunk with this digest lies in a folder of chunks."""
-    return folder / f"{digest}{CHUNK_SUFFIX}"
+    """Return where the chunk with this digest lies in a folder of chunks, or would lie uncompressed."""
+    packed = folder / f"{digest}{COMPRESSED_SUFFIX}"
+    return packed if packed.is_file() else folder / f"{digest}{CHUNK_SUFFIX}"
+
+
+def chunk_files(folder: Path) -> list[Path]:
+    """Return every chunk in a folder, compressed or not."""
+    return sorted(path for path in folder.glob("*.npz*") if chunk_digest(path.name))

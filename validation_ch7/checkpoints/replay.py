@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.buffers import ReplayBuffer
 
 from validation_ch7.checkpoints.arrays import pack_arrays, unpack_arrays
+from validation_ch7.checkpoints.compression import compressed, decompressed
 from validation_ch7.checkpoints.manifest import Chunk, Replay
-from validation_ch7.checkpoints.naming import chunk_path
+from validation_ch7.checkpoints.naming import CHUNK_SUFFIX, COMPRESSED_SUFFIX, chunk_path
 from validation_ch7.errors import CheckpointCorruptError
 from validation_ch7.files import commit_bytes, sha256_bytes, sha256_file, storage_errors
 
@@ -34,7 +35,7 @@ _CONFIGURATION = frozenset(
     | {"optimize_memory_usage", "handle_timeout_termination", "n_steps", "gamma", "env", "n_sampled_goal"}
     | {"goal_selection_strategy", "her_ratio", "copy_info_dict", "desired_goal_strategy"}
 )
-_CHUNK_BYTES = 16 << 20
+_CHUNK_BYTES = 8 << 20  # two of them fit into most caches, and a million rows make thirty files
 
 
 @dataclass(frozen=True)
@@ -140,19 +141,22 @@ def _rows(array: NDArray[Any], capacity: int, start: int, stop: int) -> NDArray[
     return np.concatenate([array[begin:], array[:end]])
 
 
-def write_chunks(folder: Path, snapshot: ReplaySnapshot) -> Replay:
-    """Make the pending rows durable and return the buffer's description."""
-    written = tuple(_write_chunk(folder, pending) for pending in snapshot.pending)
+def write_chunks(folder: Path, snapshot: ReplaySnapshot, compress: bool = False) -> Replay:
+    """Make the pending rows durable, compressed where that was asked for and pays; return the description."""
+    written = tuple(_write_chunk(folder, pending, compress) for pending in snapshot.pending)
     return Replay(capacity=snapshot.capacity, added=snapshot.added, chunks=snapshot.kept + written)
 
 
-def _write_chunk(folder: Path, pending: PendingChunk) -> Chunk:
-    data = pack_arrays(pending.rows)
+def _write_chunk(folder: Path, pending: PendingChunk, compress: bool) -> Chunk:
+    plain = pack_arrays(pending.rows)
+    packed = compressed(plain) if compress else None
+    data = plain if packed is None else packed
     digest = sha256_bytes(data)
-    path = chunk_path(folder, digest)
+    path = folder / f"{digest}{CHUNK_SUFFIX if packed is None else COMPRESSED_SUFFIX}"
     if not _holds(path, digest):
         commit_bytes(path, data)
-    return Chunk(sha256=digest, bytes=len(data), start=pending.start, stop=pending.stop)
+    raw_bytes = None if packed is None else len(plain)
+    return Chunk(sha256=digest, bytes=len(data), start=pending.start, stop=pending.stop, raw_bytes=raw_bytes)
 
 
 def _holds(path: Path, digest: str) -> bool:
@@ -232,7 +236,9 @@ def load_rows(folder: Path, replay: Replay, buffer: ReplayBuffer) -> None:
     oldest = max(0, replay.added - replay.capacity)
 
     def place(chunk: Chunk, data: bytes) -> None:
-        rows = unpack_arrays(data, chunk_path(folder, chunk.sha256))
+        where = chunk_path(folder, chunk.sha256)
+        plain = data if chunk.raw_bytes is None else decompressed(data, chunk.raw_bytes, where)
+        rows = unpack_arrays(plain, where)
         _check_fit(arrays, rows, chunk, folder)
         first = max(chunk.start, oldest)
         for name, array in arrays.items():

@@ -7,15 +7,19 @@ training loop at the next step. The synchronous mode runs the same code in the l
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import metadata
 from platform import python_version
 from typing import Any
 
+import gymnasium
 import numpy as np
+import stable_baselines3
+import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -36,15 +40,29 @@ _LOGGER = logging.getLogger("validation_ch7.checkpoints")
 _GRADES = (Exactness.EXACT, Exactness.STATISTICAL, Exactness.WEIGHTS_ONLY)
 
 
+Job = Callable[[], None]
+
+
 class Writer:
-    """Runs one job at a time, in a thread or at once."""
+    """Runs one job at a time, in a thread of its own or at once.
+
+    The thread lives as long as the writer: starting one for each save would cost more than a snapshot does.
+    When the writer is forgotten or the interpreter ends, the job in flight is still finished.
+    """
 
     def __init__(self, asynchronous: bool) -> None:
         self._asynchronous = asynchronous
-        self._thread: threading.Thread | None = None
-        self._error: BaseException | None = None
+        self._idle = threading.Event()
+        self._idle.set()
+        self._errors: list[BaseException] = []
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        if asynchronous:
+            work = (self._jobs, self._idle, self._errors)
+            thread = threading.Thread(target=_work, args=work, name="checkpoint-writer", daemon=True)
+            thread.start()
+            weakref.finalize(self, _end, self._jobs, thread)
 
-    def submit(self, job: Callable[[], None]) -> None:
+    def submit(self, job: Job) -> None:
         """Start ``job`` after the one before it has ended.
 
         Raises:
@@ -54,28 +72,35 @@ class Writer:
         if not self._asynchronous:
             job()
             return
-        self._thread = threading.Thread(target=self._run, args=(job,), name="checkpoint-writer")
-        self._thread.start()
-
-    def _run(self, job: Callable[[], None]) -> None:
-        try:
-            job()
-        except BaseException as error:  # noqa: BLE001  handed to the training loop, which raises it
-            self._error = error
+        self._idle.clear()
+        self._jobs.put(job)
 
     def check(self) -> None:
         """Raise what the last job raised, if it has ended."""
-        if self._error is not None:
+        if self._errors:
             self.wait()
 
     def wait(self) -> None:
         """Wait for the job in flight and raise what it raised."""
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
+        self._idle.wait()
+        if self._errors:
+            raise self._errors.pop()
+
+
+def _work(jobs: queue.SimpleQueue[Job | None], idle: threading.Event, errors: list[BaseException]) -> None:
+    while (job := jobs.get()) is not None:
+        try:
+            job()
+        except BaseException as error:  # noqa: BLE001  handed to the training loop, which raises it
+            errors.append(error)
+        del job  # it holds the saver, and with it the writer
+        idle.set()
+
+
+def _end(jobs: queue.SimpleQueue[Job | None], thread: threading.Thread) -> None:
+    jobs.put(None)
+    if thread is not threading.current_thread():
+        thread.join()
 
 
 @dataclass(frozen=True)
@@ -88,6 +113,8 @@ class SaveSettings:
     """Longest wall time between two saves [s]."""
     retention: Retention = field(default_factory=Retention)
     asynchronous: bool = True
+    compress_replay: bool = False
+    """Whether replay chunks are compressed where that pays."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +208,11 @@ class Saver:
         return {name: value for name, value in found.items() if np.isfinite(value)}
 
     def _write(self, snapshot: Snapshot, metrics: Mapping[str, float], begin: float) -> None:
-        replay = write_chunks(self._store.chunks, snapshot.replay) if snapshot.replay else None
+        replay = (
+            write_chunks(self._store.chunks, snapshot.replay, self._settings.compress_replay)
+            if snapshot.replay
+            else None
+        )
         members = self._sb3.members(snapshot) | state_members(snapshot.state, pack_arrays(snapshot.arrays))
         manifest = Manifest(
             scenario=self._store.prefix,
@@ -230,5 +261,5 @@ def worst(*grades: Exactness) -> Exactness:
 
 def software_versions() -> dict[str, str]:
     """Return the versions that a number may depend on."""
-    names = ("stable-baselines3", "torch", "gymnasium", "numpy")
-    return {"python": python_version(), **{name: metadata.version(name) for name in names}}
+    modules = {"stable-baselines3": stable_baselines3, "torch": th, "gymnasium": gymnasium, "numpy": np}
+    return {"python": python_version(), **{name: str(module.__version__) for name, module in modules.items()}}

@@ -155,7 +155,8 @@ def none_usable(store: CheckpointStore, rejected: list[Rejected]) -> CheckpointN
         where=store.folder,
         expected="at least one checkpoint that passes its verification",
         found="\n            ".join(lines),
-        remedy="restore a backup (python -m validation_ch7 checkpoints restore), or start anew with --fresh",
+        remedy="start anew with --fresh, which archives them, or restore a backup: "
+        f'python -m validation_ch7 checkpoints restore latest --store "{store.root}"',
     )
 
 

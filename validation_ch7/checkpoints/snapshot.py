@@ -7,6 +7,7 @@ holds copies only: the thread that writes it shares nothing with the loop that t
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections import deque
 from collections.abc import Mapping
@@ -128,14 +129,16 @@ def take_model(model: BaseAlgorithm, capture: Capture) -> dict[str, Node]:
 
 def evolving_attributes(model: BaseAlgorithm) -> list[str]:
     """Return the names of attributes that are neither configuration nor infrastructure."""
-    constructors = [vars(kind).get("__init__") for kind in type(model).__mro__]
-    configured = {
-        name for init in constructors if inspect.isfunction(init) for name in inspect.signature(init).parameters
-    }
-    configured -= {"action_noise"}
     variables = {name.split(".")[0] for name in model._get_torch_save_params()[1]}
-    skip = configured | variables | _NOT_STATE
+    skip = _configured(type(model)) | variables | _NOT_STATE
     return [name for name, value in vars(model).items() if name not in skip and not immaterial(value)]
+
+
+@functools.cache
+def _configured(kind: type) -> frozenset[str]:
+    constructors = [vars(base).get("__init__") for base in kind.__mro__]
+    signatures = [inspect.signature(init) for init in constructors if inspect.isfunction(init)]
+    return frozenset(name for signature in signatures for name in signature.parameters) - {"action_noise"}
 
 
 def _covered(model: BaseAlgorithm, name: str, value: Any) -> bool:

@@ -19,7 +19,7 @@ from validation_ch7.checkpoints.manifest import Manifest
 from validation_ch7.checkpoints.metadata import BestModel, TrainingMetadata, read_metadata
 from validation_ch7.checkpoints.replay import verify_chunks
 from validation_ch7.checkpoints.retention import Decision, Entry, Retention
-from validation_ch7.errors import CheckpointError
+from validation_ch7.errors import CheckpointError, CheckpointForeignError
 from validation_ch7.files import (
     commit_bytes,
     commit_file,
@@ -43,6 +43,8 @@ class StoredCheckpoint:
     steps: int
     manifest: Manifest | None
     fault: str | None = None
+    foreign: bool = False
+    """Whether it is a zip of plain Stable-Baselines3, which has no manifest and names no chunk."""
 
     @property
     def digest(self) -> str | None:
@@ -124,7 +126,8 @@ class CheckpointStore:
         try:
             return StoredCheckpoint(path, steps, self._manifest(path))
         except CheckpointError as fault:
-            return StoredCheckpoint(path, steps, None, str(fault.found or fault.what))
+            foreign = isinstance(fault, CheckpointForeignError)
+            return StoredCheckpoint(path, steps, None, str(fault.found or fault.what), foreign)
 
     def _manifest(self, path: Path) -> Manifest:
         try:
@@ -228,11 +231,11 @@ class CheckpointStore:
 
     def collect_chunks(self) -> list[Path]:
         """Delete the chunks that no readable checkpoint names; none while a checkpoint cannot be read."""
-        if not self.chunks.is_dir() or any(entry.manifest is None for entry in self._all_entries()):
+        entries = [entry for entry in self._all_entries() if not entry.foreign]
+        if not self.chunks.is_dir() or any(entry.manifest is None for entry in entries):
             return []
-        named = {digest for entry in self._all_entries() for digest in entry.manifest.chunk_digests}  # type: ignore[union-attr]
-        present = sorted(self.chunks.glob(f"*{naming.CHUNK_SUFFIX}"))
-        orphans = [path for path in present if naming.chunk_digest(path.name) not in named]
+        named = {digest for entry in entries if entry.manifest for digest in entry.manifest.chunk_digests}
+        orphans = [path for path in naming.chunk_files(self.chunks) if naming.chunk_digest(path.name) not in named]
         self._delete(orphans, self.chunks)
         return orphans
 

@@ -16,6 +16,7 @@ from validation_ch7.errors import ValidationError
 
 EXIT_CTRL_C = 130
 EXIT_BROKEN = 1
+INSTALL = "python -m pip install -c constraints.txt -e ."
 NEXT_RUN = "python validation_ch7/scripts/run_kaggle_validation_section_7_6.py"
 
 
@@ -25,23 +26,37 @@ def exit_code_of(action: Callable[[], int], as_json: bool = False) -> int:
         return action()
     except ValidationError as fault:
         return report_fault(fault, as_json)
-    except KeyboardInterrupt:
-        Console(sys.stderr).say("Interrupted; what was committed is intact. Run the same command again to go on.")
-        return EXIT_CTRL_C
-    except click.Abort:
-        return EXIT_CTRL_C
+    except (KeyboardInterrupt, click.Abort):
+        text = "Interrupted; what was committed is intact. Run the same command again to go on."
+        return _conclude(text, EXIT_CTRL_C, as_json)
     except Exception as fault:  # noqa: BLE001  the last resort: say that it is our fault, and where
+        if isinstance(fault, ModuleNotFoundError) and not str(fault.name).startswith("validation_"):
+            return _conclude(
+                f"❌ The package '{fault.name}' is missing. Install first: {INSTALL}", EXIT_BROKEN, as_json
+            )
         traceback.print_exc()
-        Console(sys.stderr).say(f"❌ This is a fault of this program, not of yours: {type(fault).__name__}: {fault}")
-        return EXIT_BROKEN
+        text = f"❌ This is a fault of this program, not of yours: {type(fault).__name__}: {fault}"
+        return _conclude(text, EXIT_BROKEN, as_json)
 
 
 def report_fault(fault: ValidationError, as_json: bool) -> int:
     """Show a fault on standard error, and as JSON on standard output where that was asked for."""
     Console(sys.stderr).say(harmless(f"❌ {fault}"))
     if as_json:
-        print_json({"success": False, "status": "refused", "error": str(fault), "exit_code": fault.exit_code})
+        print_refusal(str(fault), fault.exit_code)
     return fault.exit_code
+
+
+def _conclude(text: str, exit_code: int, as_json: bool) -> int:
+    Console(sys.stderr).say(harmless(text))
+    if as_json:
+        print_refusal(text, exit_code, "interrupted" if exit_code == EXIT_CTRL_C else "failed")
+    return exit_code
+
+
+def print_refusal(error: str, exit_code: int, status: str = "refused") -> None:
+    """Print the JSON object of a command that did not come to its end."""
+    print_json({"success": False, "status": status, "error": error, "exit_code": exit_code})
 
 
 def print_json(value: dict[str, Any]) -> None:

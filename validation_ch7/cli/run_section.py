@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from validation_ch7.cli.outcome import NEXT_RUN, default_workspace, exit_code_of, print_json
+from validation_ch7.cli.outcome import NEXT_RUN, default_workspace, exit_code_of, print_json, print_refusal
 from validation_ch7.console import Console
 from validation_ch7.errors import ConfigurationError
+from validation_ch7.planning import same_place
 
 if TYPE_CHECKING:
     from validation_ch7.section_run import SectionRun
@@ -31,7 +33,23 @@ run again; 130 Ctrl-C.
 """
 
 
-@click.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Answering(click.Command):
+    """A command that answers a wrong flag, too, with one JSON object where JSON was asked for."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the flags, and say on standard output what is wrong with them."""
+        as_json = "--json" in args
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as fault:
+            if as_json:
+                print_refusal(fault.format_message(), fault.exit_code)
+            raise
+
+
+@click.command(
+    cls=Answering, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.option("--quick", is_flag=True, help="A small session with a short evaluation; each one adds its steps.")
 @click.option("--scenario", metavar="NAME", help="What is trained in. Default: from the configuration.")
 @click.option("--algorithm", metavar="NAME", help="How: ppo, a2c, dqn, ... as configured.")
@@ -43,6 +61,7 @@ run again; 130 Ctrl-C.
 @click.option("--seed", type=int, help="Seed of the whole run.")
 @click.option("--fresh", is_flag=True, help="Archive the checkpoints that are there and start at zero.")
 @click.option("--trust-foreign", is_flag=True, help="Allow reading pickles beside a foreign checkpoint.")
+@click.option("--wait", is_flag=True, help="Where quota or capacity is refused: wait and try again.")
 @click.option("--workspace", type=click.Path(path_type=Path), help="Where data and results live.")
 @click.option("--config", type=click.Path(path_type=Path), help="Another section.yml.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
@@ -59,7 +78,7 @@ def _run(as_json: bool, workspace: Path | None, backend: str, flags: dict[str, A
     console = Console(sys.stderr if as_json else None)
     manager = ValidationKaggleManager(workspace or default_workspace(), backend, say=console.say)
     run = manager.run_validation_section(SECTION, **flags)
-    _conclude(run, console, same_place(backend, workspace, flags))
+    _conclude(run, console, same_place(backend, workspace, flags), same_place("auto", workspace, {}))
     if as_json:
         print_json(run.as_json())
     return run.exit_code
@@ -68,11 +87,11 @@ def _run(as_json: bool, workspace: Path | None, backend: str, flags: dict[str, A
 def _check(flags: dict[str, Any]) -> None:
     for name in ("timesteps", "session_timesteps", "max_sessions", "session_hours"):
         value = flags[name]
-        if value is not None and value <= 0:
+        if value is not None and not 0 < value < math.inf:
             raise ConfigurationError(
                 "A limit must be positive.",
                 where="--" + name.replace("_", "-"),
-                expected="more than 0",
+                expected="a number above 0",
                 found=value,
                 remedy="leave the flag out for the configured value",
             )
@@ -82,14 +101,15 @@ def _check(flags: dict[str, Any]) -> None:
         )
 
 
-def _conclude(run: SectionRun, console: Console, same: str) -> None:
+def _conclude(run: SectionRun, console: Console, same: str, check: str) -> None:
     if run.status == "planned":
         return
     mark = "✅" if run.success else "❌"
     console.say()
     steps = f"steps {run.steps_before:,} -> {run.steps_after:,} of {run.target_steps:,}"
     console.say(f"{mark} {run.status}: {run.scenario}, {steps}")
-    console.say(f"   resumed from: {run.resumed_from or 'nothing, started at step 0'}   exactness: {run.exactness}")
+    origin = f"step {run.steps_before:,}" if run.steps_before else "nothing, started at step 0"
+    console.say(f"   resumed from: {run.resumed_from or origin}   exactness: {run.exactness}")
     if run.mean_reward is not None:
         console.say(f"   mean reward on held-out demand: {run.mean_reward:.3f}")
     if run.error:
@@ -98,30 +118,15 @@ def _conclude(run: SectionRun, console: Console, same: str) -> None:
     console.say(f"   training tree: {run.training_dir}")
     console.say()
     console.say("Next:")
-    for line in _next_commands(run, same):
+    for line in _next_commands(run, same, check):
         console.say(f"   {line}")
 
 
-def _next_commands(run: SectionRun, same: str) -> list[str]:
+def _next_commands(run: SectionRun, same: str, check: str) -> list[str]:
     done = run.steps_after >= run.target_steps
     more = f"{NEXT_RUN}{same} --timesteps {2 * run.target_steps}" if done else NEXT_RUN + same
     return [
         f"{NEXT_RUN}{same} --quick    # goes on from step {run.steps_after:,}",
         f"{more}    # trains {'further' if done else 'to the target'}",
-        "python verify_checkpoint_system.py    # checks everything that is there",
+        f"python verify_checkpoint_system.py{check}    # checks everything that is there",
     ]
-
-
-def same_place(backend: str, workspace: Path | None, flags: dict[str, Any]) -> str:
-    """Return the flags that a next command needs in order to mean the same chain.
-
-    >>> same_place("auto", None, {"scenario": "arterial", "algorithm": None, "config": None})
-    ' --scenario arterial'
-    """
-    given = {"backend": None if backend == "auto" else backend, "workspace": workspace}
-    given |= {name: flags.get(name) for name in ("scenario", "algorithm", "config", "seed")}
-    return "".join(f" --{name} {_quoted(str(value))}" for name, value in given.items() if value is not None)
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if " " in text else text

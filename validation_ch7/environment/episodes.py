@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
-from validation_ch7.traffic import MEASURES, Simulator, base_flows, draw_arrivals, summarise
+from validation_ch7.traffic import MEASURES, base_flows, draw_arrivals, make_simulator, summarise
 
 _SUMS, _PEAKS = slice(0, 5), slice(5, 7)
 """Rows of the measures that add up over an episode, and those of which the greatest counts."""
@@ -33,7 +33,7 @@ class EpisodeBatch:
 
     def __init__(self, config: EnvironmentConfig, generators: Sequence[np.random.Generator]) -> None:
         self.config = config
-        self.simulator = Simulator(config, len(generators))
+        self.simulator = make_simulator(config, len(generators))
         self.generators = list(generators)
         rows = len(generators)
         self.returns = np.zeros(rows)

@@ -71,7 +71,7 @@ class Downloader:
 
     retrier: Retrier
     timeouts: Timeouts = field(default_factory=Timeouts)
-    streams: int = 6
+    streams: int = 4
     on_progress: Callable[[DownloadProgress], None] | None = None
     clock: Callable[[], float] = time.monotonic
 

@@ -52,7 +52,7 @@ class KaggleOptions:
     internet: bool = False
     """The bundle carries everything, so sessions need none."""
     machine_shape: str | None = "NvidiaTeslaT4"
-    streams: int = 6
+    streams: int = 4
     """Files that are downloaded at the same time."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     patience: Patience = field(default_factory=Patience)

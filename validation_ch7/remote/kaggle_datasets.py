@@ -53,17 +53,19 @@ class KaggleDatasets:
         upload(bundle, str(blob.create_url), self._client.timeouts, self._client.retrier)
         held = {bundle.name: bundle.stat().st_size}
         floor = before.version if before else 0
-        for attempt in range(self._client.retrier.patience.tries):
+        accepted = False
+        for attempt in range(self._ready.tries):
             try:
-                self._create(slug, title, str(blob.token), note, new=floor == 0)
+                accepted = accepted or self._create(slug, title, str(blob.token), note, new=floor == 0)
             except ServiceFault as fault:  # the version before is processed, or the answer is lost
-                if fault.kind is not FaultKind.ABSENT and not fault.maybe_done:
+                if (fault.kind is not FaultKind.ABSENT and not fault.maybe_done) or attempt >= self._tries:
                     raise
                 self._pause(attempt)
             now = self._wait_until_ready(slug)
             if now is not None and now.version > floor:
                 return _verified(slug, now, held)
-        raise _not_published(slug, f"a version after {floor}", "the service accepted none")
+            self._pause(attempt)  # the number of a version that was accepted may lag behind
+        raise _not_published(slug, f"a version after {floor}", "none appeared")
 
     def state(self, slug: str) -> DatasetState | None:
         """Return what the service holds, or None where there is no such dataset (yet)."""
@@ -88,7 +90,7 @@ class KaggleDatasets:
         request.owner_slug, request.dataset_slug = self._client.owner, slug
         self._call(f"deletion of dataset {slug}", lambda api: api.delete_dataset(request))
 
-    def _create(self, slug: str, title: str, token: str, note: str, *, new: bool) -> None:
+    def _create(self, slug: str, title: str, token: str, note: str, *, new: bool) -> bool:
         file = self._client.message(_TYPES, "ApiDatasetNewFile")
         file.token = token
         if new:
@@ -99,7 +101,7 @@ class KaggleDatasets:
             taken = "already in use" in (answer.error or "")  # by the first try, whose answer was lost
             if answer.error and not taken:
                 raise _not_published(slug, "a new private dataset", answer.error)
-            return
+            return True
         request = self._client.message(_TYPES, "ApiCreateDatasetVersionRequest")
         request.owner_slug, request.dataset_slug = self._client.owner, slug
         request.body = self._client.message(_TYPES, "ApiCreateDatasetVersionRequestBody")
@@ -107,6 +109,7 @@ class KaggleDatasets:
         answer = self._call(f"new version of {slug}", lambda api: api.create_dataset_version(request), repeatable=False)
         if answer.error:
             raise _not_published(slug, "a new version", answer.error)
+        return True
 
     def _wait_until_ready(self, slug: str) -> DatasetState | None:
         request = self._client.message(_TYPES, "ApiGetDatasetStatusRequest")
@@ -118,7 +121,7 @@ class KaggleDatasets:
             except ServiceFault as fault:
                 if fault.kind is not FaultKind.ABSENT:
                     raise
-                if attempt >= self._client.retrier.patience.tries:
+                if attempt >= self._tries:
                     return None
             if name == "READY":
                 return self.state(slug)
@@ -126,6 +129,10 @@ class KaggleDatasets:
                 break
             self._client.retrier.sleep(self._ready.delay(attempt, self._client.retrier.rng))
         raise _not_published(slug, "status READY", name or "no status")
+
+    @property
+    def _tries(self) -> int:
+        return self._client.retrier.patience.tries
 
     def _pause(self, attempt: int) -> None:
         retrier = self._client.retrier

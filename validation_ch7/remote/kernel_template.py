@@ -36,6 +36,7 @@ BUNDLE_NAME = "validation_session.bundle"
 INDEX_NAME = "bundle.json"
 PLAN_NAME = "session_plan.json"
 BLOCK = 1 << 20
+LOOK_UP_S = 2.0
 
 
 class BundleFault(Exception):
@@ -89,7 +90,7 @@ def extract(archive: zipfile.ZipFile, name: str, entry: dict[str, Any], path: Pa
     path.parent.mkdir(parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
     with archive.open(name) as source, path.open("wb") as sink:
-        while block := source.read(BLOCK):
+        while size <= entry["bytes"] and (block := source.read(BLOCK)):  # no more than the index promises
             digest.update(block)
             size += len(block)
             sink.write(block)
@@ -129,7 +130,7 @@ def add_wheels(wheels: Path, site: Path) -> str:
     for wheel in sorted(wheels.glob("*.whl")):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(site)  # pure Python only; extractall confines the names
-    sys.path.append(str(site))  # last: what the image has, it keeps
+    sys.path.insert(1, str(site))  # before the image's, after our code: the versions that were tried at home
     importlib.invalidate_caches()
     return "bundle" if importlib.util.find_spec("stable_baselines3") is not None else "missing"
 
@@ -178,7 +179,8 @@ def main() -> int:
 def run(working: Path, scratch: Path, plan: dict[str, Any]) -> int:
     """Prepare the machine, hand over to the code of the bundle, and return its exit status."""
     network: list[str] = []
-    threading.Thread(target=look_up, args=("www.kaggle.com", network), daemon=True).start()
+    looking = threading.Thread(target=look_up, args=("www.kaggle.com", network), daemon=True)
+    looking.start()
     bundle = find_bundle(Path(os.environ.get("VALIDATION_INPUT_ROOT", "/kaggle/input")))
     say(f"session {SESSION_ID}, bundle {bundle} ({bundle.stat().st_size} bytes)")
     index = unpack(bundle, scratch, BUNDLE_SHA256)
@@ -187,6 +189,7 @@ def run(working: Path, scratch: Path, plan: dict[str, Any]) -> int:
     code = settle_code(scratch / "code", index)
     sys.path.insert(0, str(code))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(code), os.environ.get("PYTHONPATH")]))
+    looking.join(LOOK_UP_S)
     facts = {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -249,7 +252,7 @@ def write_failure(folder: Path, plan: dict[str, Any], fault: BaseException) -> N
         "session_id": SESSION_ID,
         "section": SECTION,
         "scenario": plan.get("scenario", ""),
-        "status": "failed",
+        "status": "interrupted" if isinstance(fault, KeyboardInterrupt) else "failed",
         "steps_before": 0,
         "steps_after": 0,
         "stop_at": plan.get("stop_at", 0),

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import psutil
 
-from validation_ch7.errors import BackendError, ConfigurationError, SessionFailedError
+from validation_ch7.errors import BackendError, ConfigurationError, SessionFailedError, SessionGoneError
 from validation_ch7.files import commit_bytes, link_or_copy, make_folder, storage_errors
 from validation_ch7.remote.backend import FetchReport, SessionRef, SessionRequest, SessionState, SessionStatus
 from validation_ch7.remote.bundle import BUNDLE_NAME
@@ -122,7 +122,7 @@ class LocalBackend:
         process = self._observe(folder)
         if process is None:
             return SessionStatus(SessionState.ERROR, f"no process was ever started in {folder}")
-        running = alive(process)
+        running = alive(process, folder / "kernel.py")
         if running is not None and process.exit_code is None:
             self._enforce_limit(folder, process, running)
             return SessionStatus(SessionState.RUNNING, f"process {process.pid}")
@@ -144,7 +144,7 @@ class LocalBackend:
         """Bring the outputs into ``target``; files that are already there with the right digest stay."""
         folder = self._folder(ref.session_id)
         if not folder.is_dir():
-            raise BackendError(
+            raise SessionGoneError(
                 "The session's folder is not there any more.",
                 where=folder,
                 remedy="run the same command again: it starts from the newest checkpoint that was restored",
@@ -159,24 +159,28 @@ class LocalBackend:
         """Ask the session to stop; does nothing where it has ended."""
         folder = self._folder(ref.session_id)
         process = self._observe(folder)
-        running = alive(process) if process else None
+        running = alive(process, folder / "kernel.py") if process else None
         if process and running and process.exit_code is None:
             process.model_copy(update={"cancelled": True}).write(folder)
             terminate(running)
 
     def _sweep(self) -> None:
-        """Remove the folders of old sessions, whose results were fetched long ago, and code that nobody ran lately."""
+        """Remove the folders of old sessions whose results were fetched, and code that nobody ran lately."""
         if not self._root.is_dir():
             return
-        ended = [path for path in self._root.iterdir() if path.name != CODE_FOLDER and self._ended(path)]
+        ended = [path for path in self._root.iterdir() if path.name != CODE_FOLDER and self._fetched(path)]
         codes = [path for path in (self._root / CODE_FOLDER).glob("[!.]*") if path.is_dir()]
         for paths, keep in ((ended, KEPT_SESSIONS), (codes, KEPT_CODES)):
             for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)[keep:]:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def _ended(self, folder: Path) -> bool:
-        process = read_process(folder)
-        return process is not None and process.pid is not None and alive(process) is None
+    def _fetched(self, folder: Path) -> bool:
+        try:
+            process = read_process(folder)
+        except SessionFailedError:
+            return False  # damaged: whoever fetches it is told, and a new session is not
+        ended = process is not None and process.pid is not None and alive(process, folder / "kernel.py") is None
+        return ended and not (folder / "input").exists()  # fetch() removes it when it has brought everything
 
     def _folder(self, session_id: str) -> Path:
         if not _SESSION_ID.fullmatch(session_id):

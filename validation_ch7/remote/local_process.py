@@ -55,13 +55,16 @@ def read_process(folder: Path) -> LocalProcess | None:
     return parse_document(LocalProcess, load_json(path, SessionFailedError), path, SessionFailedError)
 
 
-def alive(process: LocalProcess) -> psutil.Process | None:
-    """Return the running process of the session, or None where it has ended or its id has another owner."""
+def alive(process: LocalProcess, script: Path) -> psutil.Process | None:
+    """Return the running process of the session, or None where it has ended or its id has another owner.
+
+    Systems tell creation times by a clock that may be set meanwhile; the script that the process runs may not.
+    """
     if process.pid is None or process.created is None:
         return None
     try:
         found = psutil.Process(process.pid)
-        same = abs(found.create_time() - process.created) <= _TOLERANCE_S
+        same = abs(found.create_time() - process.created) <= _TOLERANCE_S or str(script) in found.cmdline()
         return found if same and found.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:
         return None

@@ -20,8 +20,8 @@ OVERTIME_S = 900.0
 """Time beyond its limit that a running session is believed in [s]."""
 LIVE_SLICE_S = 1.0
 """How often a live log is looked at between two questions [s]."""
-QUEUE_NOTICE_S = 600.0
-"""Time in the queue after which each further such time is worth a notice [s]."""
+NOTICE_S = {SessionState.QUEUED: 600.0, SessionState.RUNNING: 1800.0}
+"""Time in a state after which each further such time is worth a notice [s]."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +73,30 @@ class Watch:
     running_since: float | None = None
     unknown: int = 0
     notices: int = 0
+    """Notices that are due on the state that it is in."""
+    in_state: SessionState | None = None
 
     def after(self, status: SessionStatus, now: float) -> Watch:
         """Return what is known after one more answer."""
         unknown = self.unknown + 1 if status.state is SessionState.UNKNOWN else 0
         running = status.state is SessionState.RUNNING
         since = now if running and self.running_since is None else self.running_since
-        notices = int((now - self.began) // QUEUE_NOTICE_S) if status.state is SessionState.QUEUED else self.notices
-        return Watch(self.began, since, unknown, notices)
+        began = self.began if status.state is SessionState.QUEUED else since
+        every = NOTICE_S.get(status.state)
+        due = int((now - began) // every) if every and began is not None else 0
+        same = status.state in (self.in_state, SessionState.UNKNOWN)
+        return Watch(self.began, since, unknown, max(due, self.notices if same else 0), status.state)
+
+    def notice(self, status: SessionStatus, now: float, limit_s: float) -> SessionStatus:
+        """Return the status with how long it has lasted, where that is worth a notice."""
+        if self.notices == 0 or status.state not in NOTICE_S:
+            return status
+        if status.state is SessionState.QUEUED:
+            text = f"in the queue for {(now - self.began) / 60:.0f} min"
+        else:
+            since = now if self.running_since is None else self.running_since
+            text = f"{(now - since) / 60:.0f} of {limit_s / 60:.0f} min used"
+        return SessionStatus(status.state, f"{text}; {status.message}" if status.message else text)
 
     def fault(self, status: SessionStatus, now: float, limit_s: float) -> str | None:
         """Return why the backend is not to be believed any longer, or None."""
@@ -111,7 +127,7 @@ def watch(
         clock: any clock that only goes forward [s].
         sleep: waits so long [s].
         on_log: receives every log line once.
-        on_status: receives every change of state or message, and a notice on long queueing.
+        on_status: receives every change of state or message, and notices on long queueing and on the time used.
         limit_s: wall time that the session was given [s].
         rng: source of the jitter.
         pace: how often to ask; default: what suits the backend.
@@ -135,7 +151,7 @@ def watch(
         before, state = state, state.after(status, clock())
         if status != last or state.notices > before.notices:
             attempt = 0 if status != last else attempt
-            on_status(_with_notice(status, state, clock()))
+            on_status(state.notice(status, clock(), limit_s))
             last = status
         read_log()
         if status.state.terminal:
@@ -157,13 +173,6 @@ def _wait(backend: Backend, delay: float, sleep: Callable[[float], None], read_l
             read_log()
             if live.woken():
                 return
-
-
-def _with_notice(status: SessionStatus, state: Watch, now: float) -> SessionStatus:
-    if status.state is not SessionState.QUEUED or state.notices == 0:
-        return status
-    notice = f"in the queue for {(now - state.began) / 60:.0f} min"
-    return SessionStatus(status.state, f"{notice}; {status.message}" if status.message else notice)
 
 
 def _lost(ref: SessionRef, fault: str) -> BackendError:

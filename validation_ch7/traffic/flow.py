@@ -5,8 +5,11 @@ y = a w with w = v + p(r) [m/s], r = a_m + a_c (Aw & Rascle 2000; Zhang 2002). P
 speeds follow the creeping model after Fan & Work (2015): p_i = c_i r^2, c_i = Vmax_i / R_i^2,
 V_i = Vmax_i (1 - r / R_i)+. Speeds are max(w - p, 0): where r exceeds what a class can pass, it stands.
 
-The waves of both classes lie in [min v_i - sum a_i r p_i'(r) / r, max v_i]; HLL (Harten, Lax, van Leer 1983)
-with these bounds keeps densities positive and r <= 1 under the time step that the layout chooses.
+The waves of a state lie in [min v_i - 2 r sum a_i c_i, max v_i] (coupled spectrum). HLL (Harten, Lax, van Leer
+1983) takes the lower bound from both sides and the upper one from the right side: the fastest wave of an ARZ
+Riemann problem is the contact, which moves with the speed on its right. So nothing diffuses backwards out of a
+standing queue. Since lower <= v_i on the left, upper >= v_i on the right and lower <= 0 <= upper, densities stay
+positive, and r <= 1, under the time step that the layout chooses.
 
 Loops are elementwise over separate arrays, so that LLVM vectorises them without reordering any operation:
 results do not depend on the vector width.
@@ -79,7 +82,7 @@ def hll_fluxes(x: Array, v: Array, wave: Array, flux: Array, physics: Array) -> 
     f0, f1, f2, f3 = flux[0], flux[1], flux[2], flux[3]
     for j in range(1, a0.size):
         left = min(low[j - 1], low[j])
-        right = max(max(high[j - 1], high[j]), tiny)
+        right = max(high[j], tiny)
         scale = one / (right - left)
         from_left = right * scale
         from_right = left * scale

@@ -132,9 +132,9 @@ def compiled(function: Callable[..., None]) -> Callable[..., None]:
     Numba stores it beside the source, else in the user's cache folder, or where NUMBA_CACHE_DIR says.
     """
     try:
-        return cast("Callable[..., None]", njit(error_model="numpy", cache=True)(function))
+        return cast("Callable[..., None]", njit(error_model="numpy", nogil=True, cache=True)(function))
     except RuntimeError:
-        return cast("Callable[..., None]", njit(error_model="numpy")(function))
+        return cast("Callable[..., None]", njit(error_model="numpy", nogil=True)(function))
 
 
 def _build(order: int, inlined: str) -> Callable[..., None]:

@@ -98,7 +98,7 @@ def muscl_fluxes(x: Array, w: Array, slope: Array, flux: Array, physics: Array) 
         v0, v1, low = speeds_at(a0, a1, w0, w1, physics)
         u0, u1, other = speeds_at(b0, b1, z0, z1, physics)
         left = min(low, other)
-        right = max(max(max(v0, v1), max(u0, u1)), physics[7, 0])
+        right = max(max(u0, u1), physics[7, 0])
         up, down = right / (right - left), left / (right - left)
         flux[0, j] = up * (v0 - left) * a0 + down * (right - u0) * b0
         flux[1, j] = up * (v1 - left) * a1 + down * (right - u1) * b1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,10 @@ class Simulator:
             )
         self.layout = build_layout(config)
         self._advance = ADVANCE[config.solver.order]
+        threads = min(config.solver.threads, size)
+        edges = [size * part // threads for part in range(threads + 1)]
+        self._shares = [slice(*pair) for pair in itertools.pairwise(edges)]
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         tables, entries = self.layout.tables, len(self.layout.entries)
         self.x: Array = np.zeros((size, 4, self.layout.slots), tables.rate.dtype)
         self.queue: Floats = np.zeros((size, entries, 2))
@@ -69,20 +75,26 @@ class Simulator:
                 environment as it is and only observes it.
         """
         observation = np.empty((self.size, self.layout.observation_size), np.float32)
-        self._advance(
-            self.layout.tables,
-            self.x,
-            self.queue,
-            self.signal,
-            self.arrivals,
-            self.clock,
-            wanted,
-            self.measures,
-            self.roads,
-            observation,
-        )
+        if self._pool is None:
+            self._run(slice(None), wanted, observation)
+        else:
+            list(self._pool.map(lambda rows: self._run(rows, wanted, observation), self._shares))
         self.clock += wanted[:, 0] >= 0
         return observation
+
+    def _run(self, rows: slice, wanted: Integers, observation: Array) -> None:
+        self._advance(
+            self.layout.tables,
+            self.x[rows],
+            self.queue[rows],
+            self.signal[rows],
+            self.arrivals[rows],
+            self.clock[rows],
+            wanted[rows],
+            self.measures[rows],
+            self.roads[rows],
+            observation[rows],
+        )
 
     def vehicles(self) -> Floats:
         """Return the vehicles in each environment, outside and on the roads, by class, shape (size, 2) [veh]."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,13 +83,17 @@ OpenLearner = Callable[[Path, str], Learner]
 def replaces_best(recorded: Mapping[str, float] | None, metrics: Mapping[str, float]) -> bool:
     """Whether a model with ``metrics`` takes the place of the best one recorded so far.
 
-    Rewards are compared only where they come from equally many episodes.
+    Rewards are compared only where they come from equally many episodes; one that is no number is never the best.
 
     >>> replaces_best({"mean_reward": 9.0, "episodes": 5.0}, {"mean_reward": 3.0, "episodes": 5.0})
     False
     >>> replaces_best({"mean_reward": 9.0, "episodes": 2.0, "provisional": 1.0}, {"mean_reward": 3.0, "episodes": 5.0})
     True
+    >>> replaces_best(None, {"mean_reward": float("nan"), "episodes": 5.0})
+    False
     """
+    if not math.isfinite(metrics["mean_reward"]):
+        return False
     if recorded is None or recorded.get(PROVISIONAL):
         return True
     if metrics.get(PROVISIONAL):
@@ -131,6 +136,7 @@ class CheckpointLearner:
             should_stop=job.should_stop,
             callback=list(job.callbacks),
             asynchronous=keep.asynchronous,
+            compress_replay=keep.compress_replay,
             session_id=job.session_id,
             environment=job.environment,
             expected_parent=job.expected_parent,

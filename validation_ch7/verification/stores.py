@@ -94,7 +94,7 @@ def _orphans(tree: Tree) -> Iterator[Finding]:
     if not folder.is_dir() or any(entry.manifest is None for entry in entries):
         return
     named = {digest for entry in entries if entry.manifest for digest in entry.manifest.chunk_digests}
-    orphans = [path for path in folder.glob("*.npz") if naming.chunk_digest(path.name) not in named]
+    orphans = [path for path in naming.chunk_files(folder) if naming.chunk_digest(path.name) not in named]
     if orphans:
         text = f"{tree.label}: {len(orphans)} replay chunk(s) that no checkpoint names"
         yield warning("checkpoints", text, "nothing: the next run deletes them")

@@ -1,0 +1,1 @@
+"""Cost of checkpoints against Stable-Baselines3, TorchRL and a raw write of the same bytes."""

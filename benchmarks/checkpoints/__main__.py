@@ -1,0 +1,107 @@
+"""``python -m benchmarks.checkpoints [--quick]``: one table, every ratio from one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch as th
+
+from benchmarks.checkpoints import measure
+from benchmarks.checkpoints.measure import SAVE_FREQ, Row
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def rows(folder: Path, full: int, rounds: int, saves: int) -> Iterator[Row]:
+    """Measure everything, one group after the other."""
+    yield from _blocking("MLP", measure.blocking(_new(folder), 0, 5 * rounds), 1 / 5)
+    yield _processor("MLP", measure.blocking(_new(folder), 0, 5 * rounds, measure.processor_seconds))
+    for size in (full // 100, full // 10):
+        yield from _blocking(f"DQN, {size:,} rows", measure.blocking(_new(folder), size, rounds), None)
+    costs = measure.blocking(_new(folder), full, rounds)
+    yield from _blocking(f"DQN, {full:,} rows", costs, 1 / 100)
+    yield _processor(f"DQN, {full:,} rows", measure.blocking(_new(folder), full, rounds, measure.processor_seconds))
+    interval = SAVE_FREQ / measure.training_rate(full)
+    yield Row("share of wall time, ours", 100 * costs["ours"] / (interval + costs["ours"]), "%", 0.2)
+    rival = costs["CheckpointCallback"]
+    yield Row("share of wall time, CheckpointCallback", 100 * rival / (interval + rival), "%")
+    written, needed = measure.bytes_per_save(_new(folder), full)
+    yield Row("bytes per save / (new transitions + model)", written / needed, "x", 1.1, f"{written:,.0f} bytes")
+    growth = measure.store_growth(_new(folder), full // 10, saves)
+    yield Row(f"store after {saves} saves / one buffer", growth, "x", 1.2, "the buffer was written over 10 times")
+    times = measure.resume(_new(folder), full, rounds)
+    yield Row("resume to first step / (read + sha256)", times["resume"] / times["read + sha256"], "x", 1.2,
+              f"{times['resume']:.3f} s")  # fmt: skip
+    yield Row(
+        "verify / (sha256 + copy)", times["verify"] / times["sha256 + copy"], "x", None, f"{times['verify']:.3f} s"
+    )
+    yield Row("state capture", 1e3 * measure.capture(20 * rounds), "ms", 1.0)
+    for count in (10, 1000):
+        crowd = measure.crowded(_new(folder), count, rounds)
+        yield Row(f"save blocks, {count} in the store", 1e3 * crowd["blocked"], "ms", None,
+                  f"whole save {1e3 * crowd['whole']:.1f} ms")  # fmt: skip
+
+
+def _blocking(what: str, costs: dict[str, float], target: float | None) -> Iterator[Row]:
+    for name, cost in costs.items():
+        yield Row(f"{what}: save blocks, {name}", 1e3 * cost, "ms")
+    yield Row(f"{what}: ours / CheckpointCallback", costs["ours"] / costs["CheckpointCallback"], "x", target)
+
+
+def _processor(what: str, costs: dict[str, float]) -> Row:
+    note = f"{1e3 * costs['ours']:.3f} ms against {1e3 * costs['CheckpointCallback']:.3f} ms"
+    return Row(f"{what}: the same in processor time", costs["ours"] / costs["CheckpointCallback"], "x", None, note)
+
+
+def _new(folder: Path) -> Path:
+    return Path(tempfile.mkdtemp(dir=folder))
+
+
+def table(found: list[Row]) -> str:
+    """Return the rows as Markdown."""
+    lines = ["| what | value | target | |", "|---|---:|---:|---|"]
+    for row in found:
+        target = "" if row.target is None else f"≤ {row.target:g} {row.unit} {'✓' if row.value <= row.target else '✗'}"
+        lines.append(f"| {row.name} | {row.value:.4g} {row.unit} | {target} | {row.note} |")
+    return "\n".join(lines)
+
+
+def machine() -> dict[str, Any]:
+    """Return what the numbers depend on."""
+    return {"cores": os.cpu_count(), "python": platform.python_version(), "torch": th.__version__, "threads": 1,
+            "load": os.getloadavg()[0]}  # fmt: skip
+
+
+def main() -> None:
+    """Measure, print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a buffer of 100,000 rows and few rounds")
+    parser.add_argument("--folder", type=Path, default=None, help="disk to measure on (default: the temporary folder)")
+    chosen = parser.parse_args()
+    th.set_num_threads(1)
+    full, rounds, saves = (100_000, 3, 300) if chosen.quick else (1_000_000, 7, 1000)
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
+        found = []
+        for row in rows(Path(folder), full, rounds, saves):
+            print(f"{row.name}: {row.value:.4g} {row.unit}", flush=True)
+            found.append(row)
+    facts = machine() | {"rows": full, "rounds": rounds}
+    stamp = datetime.now(UTC).date().isoformat() + ("-quick" if chosen.quick else "")
+    RESULTS.mkdir(exist_ok=True)
+    text = f"Machine: {facts}\n\n{table(found)}\n"
+    (RESULTS / f"{stamp}.md").write_text(text, encoding="utf-8")
+    content = {"machine": facts, "rows": [vars(row) for row in found]}
+    (RESULTS / f"{stamp}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    print(f"\n{text}")
+
+
+if __name__ == "__main__":
+    main()

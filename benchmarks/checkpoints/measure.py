@@ -1,0 +1,246 @@
+"""The measurements; rivals take turns within each round, and medians are compared."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch as th
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+
+from benchmarks.checkpoints.workloads import ROW_BYTES, advance, dqn, ppo, saver_for, sb3_for, torchrl_for
+from validation_ch7.checkpoints import CheckpointStore, learn_resumable
+from validation_ch7.checkpoints.generators import take_generators
+from validation_ch7.checkpoints.graph_capture import Capture
+from validation_ch7.checkpoints.snapshot import sde_matrices, take_model
+
+Timed = Callable[[], float]
+Clock = Callable[[Callable[[], object]], float]
+SAVE_FREQ = 10_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; ``value`` is compared with ``target`` where there is one."""
+
+    name: str
+    value: float
+    unit: str
+    target: float | None = None
+    note: str = ""
+
+
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Return the time that this thread computed during ``work`` [s]; neighbours on the machine do not count."""
+    gc.collect()
+    begin = time.thread_time()
+    work()
+    return time.thread_time() - begin
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return the wall time of ``work`` [s]."""
+    gc.collect()
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def interleaved(rivals: dict[str, Timed], rounds: int) -> dict[str, float]:
+    """Return the median of each rival, all of them measured in every round."""
+    found: dict[str, list[float]] = {name: [] for name in rivals}
+    for turn in range(rounds):
+        names = list(rivals)
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            found[name].append(rivals[name]())
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def rivals(model: BaseAlgorithm, folder: Path, rows: int, clock: Clock) -> dict[str, Timed]:
+    """Return what a save blocks for: ours, SB3's, TorchRL's, and a raw write of the same bytes."""
+    saver, callback = saver_for(model, folder / "ours"), sb3_for(model, folder / "sb3")
+    saver.save("rollout_start", {})
+    saver.close()
+    fresh = SAVE_FREQ if rows else 64
+    payload = os.urandom(1 << 20)
+
+    def ours() -> float:
+        advance(model, min(fresh, max(1, rows - 1)) if rows else fresh)
+        blocked = clock(lambda: saver.save("rollout_start", {}))
+        saver.close()
+        return blocked
+
+    def sb3() -> float:
+        callback.n_calls = 1
+        blocked = clock(callback._on_step)
+        shutil.rmtree(folder / "sb3")
+        (folder / "sb3").mkdir()
+        return blocked
+
+    def raw() -> float:
+        total = rows * ROW_BYTES + sum(path.stat().st_size for path in saver._store.folder.glob("*.zip")) // 2
+        return clock(lambda: _write(folder / "raw", payload, total))
+
+    found = {"ours": ours, "CheckpointCallback": sb3, "raw write + fsync": raw}
+    return found | _torchrl(model, folder, rows, clock)
+
+
+def _torchrl(model: BaseAlgorithm, folder: Path, rows: int, clock: Clock) -> dict[str, Timed]:
+    replay = torchrl_for(model, rows)
+    if replay is None:
+        return {}
+
+    def save() -> float:
+        def work() -> None:
+            th.save(model.get_parameters(), folder / "torchrl.pt")
+            if rows:
+                replay.dumps(folder / "torchrl")
+
+        blocked = clock(work)
+        shutil.rmtree(folder / "torchrl", ignore_errors=True)
+        return blocked
+
+    return {"TorchRL": save}
+
+
+def _write(path: Path, payload: bytes, total: int) -> None:
+    with path.open("wb") as stream:
+        for _ in range(total // len(payload)):
+            stream.write(payload)
+        stream.write(payload[: total % len(payload)])
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def blocking(folder: Path, rows: int, rounds: int, clock: Clock = seconds) -> dict[str, float]:
+    """Return the median blocking times [s] of a save of a policy, or of a DQN with ``rows`` transitions."""
+    model = dqn(rows) if rows else ppo()
+    return interleaved(rivals(model, folder, rows, clock), rounds)
+
+
+def training_rate(rows: int) -> float:
+    """Return environment steps a second of a DQN with a full buffer, without saves."""
+    model = dqn(rows)
+    return 2000 / seconds(lambda: model.learn(2000))
+
+
+def bytes_per_save(folder: Path, rows: int) -> tuple[float, float]:
+    """Return the bytes that one save writes, and those of the new transitions and the model alone."""
+    model = dqn(rows)
+    saver = saver_for(model, folder)
+    saver.save("rollout_start", {})
+    saver.close()
+    before = set(folder.rglob("*"))
+    advance(model, SAVE_FREQ)
+    saver.save("rollout_start", {})
+    saver.close()
+    written = sum(path.stat().st_size for path in set(folder.rglob("*")) - before if path.is_file())
+    model.save(folder / "plain.zip")
+    return written, SAVE_FREQ * ROW_BYTES + (folder / "plain.zip").stat().st_size
+
+
+def store_growth(folder: Path, rows: int, saves: int) -> float:
+    """Return the size of a store after many saves, as a multiple of one buffer."""
+    model = dqn(rows)
+    saver = saver_for(model, folder)
+    for _ in range(saves):
+        advance(model, rows // 100)
+        saver.save("rollout_start", {})
+    saver.close()
+    return _size(folder) / (rows * ROW_BYTES)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+class FirstStep(BaseCallback):
+    """Notes when the first step of training was done."""
+
+    at = 0.0
+
+    def _on_step(self) -> bool:
+        self.at = self.at or time.perf_counter()
+        return True
+
+
+def resume(folder: Path, rows: int, rounds: int) -> dict[str, float]:
+    """Return the medians of: resume to the first step, verify, read + hash, and hash + copy [s]."""
+    model = dqn(rows)
+    saver = saver_for(model, folder / "store")
+    saver.save("rollout_start", {})
+    saver.close()
+    store = CheckpointStore(folder / "store", "bench")
+    target = dqn(rows)
+    files = [path for path in store.folder.rglob("*") if path.is_file() and path.suffix in (".zip", ".npz")]
+
+    def first_step() -> float:
+        step, begin = FirstStep(), time.perf_counter()
+        learn_resumable(target, model.num_timesteps + 1, store, callback=step, save_freq=10**9)
+        for path in store.paths():
+            if path.name != files[0].name and path not in files:
+                path.unlink()
+        store.collect_chunks()
+        return step.at - begin
+
+    return interleaved(
+        {
+            "resume": first_step,
+            "read + sha256": lambda: seconds(lambda: [hashlib.sha256(path.read_bytes()).digest() for path in files]),
+            "verify": lambda: seconds(lambda: store.verify(store.paths()[0])),
+            "sha256 + copy": lambda: seconds(lambda: [_hash_and_copy(path, folder / "copy") for path in files]),
+        },
+        rounds,
+    )
+
+
+def _hash_and_copy(path: Path, target: Path) -> None:
+    data = path.read_bytes()
+    hashlib.sha256(data).digest()
+    target.write_bytes(data)
+
+
+def capture(rounds: int) -> float:
+    """Return the median time of taking the state beyond weights: loop, environments, generators [s]."""
+    model = ppo()
+
+    def take() -> None:
+        found = Capture()
+        take_generators()
+        take_model(model, found)
+        found.take(model.env, "env")
+        found.take(sde_matrices(model), "sde")
+        found.join_views()
+
+    return interleaved({"capture": lambda: seconds(take)}, rounds)["capture"]
+
+
+def crowded(folder: Path, count: int, rounds: int) -> dict[str, float]:
+    """Return blocking time and whole time of a save into a store that holds ``count`` checkpoints [s]."""
+    model = ppo()
+    saver = saver_for(model, folder)
+    saver.save("rollout_start", {})
+    saver.close()
+    first = saver._store.paths()[0]
+    for index in range(1, count):
+        target: Any = saver._store.path(first.stat().st_size + index)
+        shutil.copy(first, target)
+        target.with_name(target.name + ".pin").touch()
+    blocked, whole = [], []
+    for _ in range(rounds):
+        advance(model, 64)
+        begin = time.perf_counter()
+        saver.save("rollout_start", {})
+        blocked.append(time.perf_counter() - begin)
+        saver.close()
+        whole.append(time.perf_counter() - begin)
+    return {"blocked": statistics.median(blocked), "whole": statistics.median(whole[1:] or whole)}

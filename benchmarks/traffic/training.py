@@ -1,0 +1,88 @@
+"""Stable-Baselines3 training throughput: our vector environment, a DummyVecEnv of single ones, and a null one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+
+from validation_ch7.environment import TrafficEnv, make_vec_env
+from validation_ch7.environment_config import EnvironmentConfig, Network
+
+
+class NullVecEnv(VecEnv):
+    """Answers at once with the same arrays: what is left is SB3's own cost."""
+
+    def __init__(self, rows: int) -> None:
+        like = make_vec_env(EnvironmentConfig(), [0])
+        assert isinstance(like.observation_space, spaces.Box)
+        self.observation = np.zeros((rows, *like.observation_space.shape), np.float32)
+        self.infos: list[dict[str, Any]] = [{} for _ in range(rows)]
+        super().__init__(rows, like.observation_space, like.action_space)
+
+    def reset(self) -> Any:
+        return self.observation
+
+    def step_async(self, actions: Any) -> None:
+        """Ignore the actions."""
+
+    def step_wait(self) -> Any:
+        return self.observation, np.zeros(self.num_envs, np.float32), np.zeros(self.num_envs, np.bool_), self.infos
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        return [None] * self.num_envs
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Nothing to set."""
+
+    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
+        return [None] * self.num_envs
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        return [False] * self.num_envs
+
+
+SHORT_ROADS = EnvironmentConfig(network=Network(entry_length_m=250))
+ENVIRONMENTS: dict[str, Callable[[int], VecEnv]] = {
+    "ours": lambda rows: make_vec_env(EnvironmentConfig(), range(rows)),
+    "ours, roads of 250 m": lambda rows: make_vec_env(SHORT_ROADS, range(rows)),
+    "DummyVecEnv of ours": lambda rows: DummyVecEnv([TrafficEnv] * rows),
+    "null": NullVecEnv,
+}
+
+
+def ppo(env: VecEnv) -> Any:
+    return PPO("MlpPolicy", env, n_steps=2048 * 2 // env.num_envs, batch_size=2048, n_epochs=4, device="cpu")
+
+
+def dqn(env: VecEnv) -> Any:
+    return DQN("MlpPolicy", env, learning_starts=1000, train_freq=1, gradient_steps=1, device="cpu")
+
+
+def throughput(rounds: int = 3) -> list[dict[str, Any]]:
+    """Return steps per second of each algorithm and environment, medians of interleaved rounds, one thread."""
+    torch.set_num_threads(1)
+    cases = [("PPO", ppo, 64, 32_768), ("PPO", ppo, 1, 8_192), ("DQN", dqn, 64, 25_600), ("DQN", dqn, 1, 2_000)]
+    rows = []
+    for name, build, size, steps in cases:
+        rates: dict[str, list[float]] = {kind: [] for kind in ENVIRONMENTS}
+        for _ in range(rounds):
+            for kind, make in ENVIRONMENTS.items():
+                model = build(make(size))
+                start = time.process_time()
+                model.learn(steps)
+                rates[kind].append(model.num_timesteps / (time.process_time() - start))
+        rows.append(
+            {"algorithm": name, "environments": size, **{kind: median(values) for kind, values in rates.items()}}
+        )
+    return rows

@@ -1,0 +1,29 @@
+"""The whole chain on Kaggle, as the real client sees it: through the emulator, bit for bit the local one."""
+
+import zipfile
+
+import pytest
+
+from tests.chain.conftest import Place
+from tests.emulator.world import Rules
+from tests.remote.kaggle_world import kaggle_world
+from validation_ch7.checkpoints.archive import read_archive
+from validation_ch7.checkpoints.resume import state_digest
+
+
+@pytest.mark.slow
+def test_two_quick_runs_on_kaggle_end_where_two_local_ones_end(tmp_path):
+    remote, local = Place(tmp_path / "remote"), Place(tmp_path / "local")
+    runs = []
+    with kaggle_world(tmp_path, Rules(queued_for=1)):
+        for _ in range(2):
+            manager = remote.manager(backend="kaggle")
+            runs.append(manager.run_validation_section(config=remote.config, quick=True))
+            local.run(quick=True)
+    assert [(run.steps_before, run.steps_after, run.success) for run in runs] == [(0, 256, True), (256, 512, True)]
+    assert runs[1].resumed_from == "traffic_light_control_checkpoint_256_steps.zip"
+    ends = [state_digest(read_archive(place.store.paths()[0])) for place in (remote, local)]
+    assert ends[0] == ends[1]
+    assert "emulator-key" not in remote.said
+    with zipfile.ZipFile(remote.root / "validation_output" / "bundles" / "validation_session.bundle") as bundle:
+        assert any(name.startswith("wheels/stable_baselines3-") for name in bundle.namelist())

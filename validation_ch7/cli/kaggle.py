@@ -1,0 +1,47 @@
+"""The commands about what lies on Kaggle."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
+from validation_ch7.console import Console
+
+SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+
+@click.group(context_settings=SETTINGS)
+def kaggle() -> None:
+    """What lies on Kaggle."""
+
+
+@kaggle.command(context_settings=SETTINGS)
+@click.option("--workspace", type=click.Path(path_type=Path), help="Whose sessions.")
+@click.option("--yes", is_flag=True, help="Do it; without, only say what would be deleted.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+def clean(workspace: Path | None, yes: bool, as_json: bool) -> None:
+    """Delete kernels and datasets that this workspace made, of sessions that are finished; nothing else."""
+    sys.exit(exit_code_of(lambda: _clean(workspace or default_workspace(), yes, as_json), as_json))
+
+
+def _clean(workspace: Path, yes: bool, as_json: bool) -> int:
+    from validation_ch7.journal import Journal
+    from validation_ch7.remote.kaggle import KaggleBackend
+
+    entries = Journal(workspace / "validation_output" / "sessions").entries()
+    over = {entry.session_id for entry in entries if entry.backend == "kaggle" and entry.phase.over}
+    if yes:
+        deleted = KaggleBackend(workspace, environ=os.environ).clean(over.__contains__)
+    else:
+        deleted = [f"what session {session} left" for session in sorted(over)]
+    if as_json:
+        print_json({"success": True, "status": "cleaned" if yes else "planned", "deleted": deleted})
+    else:
+        for item in deleted:
+            Console().say(f"{'deleted' if yes else 'would delete'}: {item}")
+        Console().say(f"{len(deleted)} item(s){'' if yes else '; add --yes to delete them'}")
+    return 0
