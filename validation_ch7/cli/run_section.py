@@ -12,7 +12,6 @@ import click
 from validation_ch7.cli.outcome import NEXT_RUN, default_workspace, exit_code_of, print_json, print_refusal
 from validation_ch7.console import Console
 from validation_ch7.errors import ConfigurationError
-from validation_ch7.planning import same_place
 
 if TYPE_CHECKING:
     from validation_ch7.section_run import SectionRun
@@ -73,6 +72,7 @@ def run_section(as_json: bool, workspace: Path | None, backend: str, **flags: An
 
 def _run(as_json: bool, workspace: Path | None, backend: str, flags: dict[str, Any]) -> int:
     _check(flags)
+    from validation_ch7.planning import same_place
     from validation_kaggle_manager import ValidationKaggleManager  # late: --help must not wait for torch
 
     console = Console(sys.stderr if as_json else None)
