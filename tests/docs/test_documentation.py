@@ -28,6 +28,7 @@ RUN = "python validation_ch7/scripts/run_kaggle_validation_section_7_6.py"
 VERIFY = "python verify_checkpoint_system.py"
 MODULE = "python -m validation_ch7"
 PIP, PYTEST = "python -m pip install ", "python -m pytest"
+SITE = "python -m mkdocs serve"  # what it would show is built by test_site.py
 BENCHMARK = re.compile(r"python (?:-m (benchmarks\.\w+)|(benchmarks/\S+\.py))(.*)")
 VARIABLE = re.compile(r'(\$env:[A-Z_]+ = ".*"|export [A-Z_]+=".*")')
 SECTION = ROOT / "validation_ch7" / "section_7_6_rl_performance" / "section.yml"
@@ -57,7 +58,7 @@ def test_readme_begins_with_exactly_two_set_up_commands_of_one_line() -> None:
 
 
 def test_every_documented_command_is_of_a_kind_that_is_checked_here() -> None:
-    known = (RUN, VERIFY, MODULE, PIP, PYTEST)
+    known = (RUN, VERIFY, MODULE, PIP, PYTEST, SITE)
     others = [line for line in commands() if not line.startswith(known)]
     assert not [line for line in others if not VARIABLE.fullmatch(line) and not BENCHMARK.fullmatch(line)]
 
