@@ -107,6 +107,27 @@ def restore_model(model: BaseAlgorithm, archive: Archive, chunks: Path) -> Train
     return state
 
 
+def restore_policy(model: BaseAlgorithm, archive: Archive) -> TrainingState:
+    """Put back what acting needs, weights and statistics of normalisation, and nothing of what training on needs.
+
+    Raises:
+        CheckpointCorruptError: a member is altered or malformed, or the statistics are not there.
+        CheckpointIncompatibleError: the weights do not fit the model.
+    """
+    state = read_state(archive)
+    restore_weights(model, archive.members, archive.path)
+    model.num_timesteps = archive.manifest.steps
+    _restore_statistics(model.env, state.state.get("env"), state)
+    if state.lost:
+        raise CheckpointCorruptError(
+            "The policy of a checkpoint cannot be restored completely.",
+            where=archive.path,
+            found="; ".join(state.lost),
+            remedy="train on, so that a new checkpoint is written",
+        )
+    return state
+
+
 def restore_replay(buffer: ReplayBuffer, n_envs: int, archive: Archive, chunks: Path, state: TrainingState) -> None:
     """Fill ``buffer`` from the chunks; where it does not fit, that is added to ``state.lost``.
 
