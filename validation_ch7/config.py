@@ -227,6 +227,15 @@ def load_section(path: Path, overrides: Overrides | None = None) -> SectionConfi
     return resolve(_read(path), overrides or Overrides(), path)
 
 
+def parse_section(data: Mapping[str, Any], overrides: Overrides, where: object) -> SectionConfig:
+    """Return the configuration that the content of a section's file and the flags give.
+
+    Raises:
+        ConfigurationError: as for :func:`load_section`.
+    """
+    return resolve(parse_document(SectionFile, dict(data), where), overrides, where)
+
+
 def load_notify(path: Path) -> NotifyConfig:
     """Return who is told of what, as the file says.
 

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 from validation_ch7.checkpoints.manifest import utc_now
@@ -42,6 +43,16 @@ def exclusive(folder: Path, purpose: str) -> Iterator[None]:
         with contextlib.suppress(OSError):
             (folder / OWNER_NAME).unlink(missing_ok=True)
         lock.release()
+
+
+def owner_of(folder: Path) -> str | None:
+    """Return who holds ``folder``, or None where nobody does, or somebody of this machine who is dead."""
+    try:
+        owner = json.loads((folder / OWNER_NAME).read_text(encoding="utf-8"))
+        gone = owner["host"] == socket.gethostname() and not psutil.pid_exists(int(owner["pid"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if gone else _owner(folder)
 
 
 def _locked(folder: Path) -> WorkspaceLockedError:

@@ -14,6 +14,7 @@ from validation_ch7.cli.notify import notify
 from validation_ch7.cli.run_section import run_section
 from validation_ch7.cli.selection import Selection, selects_chain
 from validation_ch7.cli.sharing import export_command, import_command
+from validation_ch7.cli.study import study
 from validation_ch7.cli.traffic import traffic
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -51,6 +52,7 @@ def status(selection: Selection, sessions: int) -> int:
 main.add_command(run_section, "run")
 main.add_command(checkpoints)
 main.add_command(traffic)
+main.add_command(study)
 main.add_command(kaggle)
 main.add_command(notify)
 main.add_command(export_command)

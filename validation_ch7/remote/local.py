@@ -198,11 +198,12 @@ class LocalBackend:
 
     def _start(self, folder: Path, intent: LocalProcess) -> LocalProcess:
         environ = dict(os.environ if self._environ is None else self._environ)
+        code = Path(environ.setdefault("VALIDATION_CODE_ROOT", str(self._root / CODE_FOLDER)))
+        make_folder(code)  # whoever runs many chains gives them one, so that kernels are compiled once
         environ |= {
             "VALIDATION_INPUT_ROOT": str(folder / "input"),
             "VALIDATION_WORKING_ROOT": str(folder / "working"),
             "VALIDATION_SCRATCH_ROOT": str(folder / "scratch"),
-            "VALIDATION_CODE_ROOT": str(make_folder(self._root / CODE_FOLDER)),
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }

@@ -10,6 +10,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 from types import FrameType
 
 
@@ -38,6 +39,9 @@ class StopRequest:
             self.received = signal.Signals(number)
 
 
+_AROUND: ContextVar[StopRequest | None] = ContextVar("stop request around this code", default=None)
+
+
 def stop_signals() -> tuple[signal.Signals, ...]:
     """Return the signals by which this system asks a process to stop."""
     names = ("SIGTERM", "SIGINT", "SIGBREAK")
@@ -48,14 +52,22 @@ def stop_signals() -> tuple[signal.Signals, ...]:
 def stop_requests() -> Iterator[StopRequest]:
     """Turn signals into a flag while the block runs, and put the former handlers back afterwards.
 
-    Outside the main thread no handler can be set; the flag then stays down.
+    Inside such a block, the flag of the outer one is used: who drives many runs stops with all of them. A thread
+    has the flag of the block in whose context it was started; outside of any, where no handler can be set, the
+    flag stays down.
     """
+    outer = _AROUND.get()
+    if outer is not None:
+        yield outer
+        return
     request = StopRequest()
     former = {}
     if threading.current_thread() is threading.main_thread():
         former = {number: signal.signal(number, request.handle) for number in stop_signals()}
+    token = _AROUND.set(request)
     try:
         yield request
     finally:
+        _AROUND.reset(token)
         for number, handler in former.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
