@@ -47,6 +47,8 @@ class SessionRequest:
     limit_s: float
     """Wall time after which the backend may kill the session [s]."""
     gpu: bool = True
+    detached: bool = False
+    """Whether a session on this machine outlives a kill of its starter's process group."""
 
 
 @dataclass(frozen=True)

@@ -26,22 +26,17 @@ class Tables(NamedTuple):
     Attributes:
         physics: (9, 2) by class: Vmax [m/s]; c = Vmax / R^2 [m/s]; 1 / R [-]; 1 - exp(-dt / order / tau) [-];
             vehicle length [m]; then constants of the same type: (0, 1); (least number kept, 2); (least occupancy
-            of a present class, stop speed [m/s]); (1 / 2, 0).
+            of a present class, 0); (1 / 2, 0).
         rate: (slots,) dt / dx [s/m], 0 in unused slots.
         links: (links, 4) first slot, slot after the last, row of the entry queue or -1, whether it leads to a road.
         widths: (links, 2) cell length [m], lanes.
         targets: (links, 3) link that left, through and right lead to, or -1 for out of the network.
         ratios: (links, 3) shares of left, through and right [-].
-        movements: (movements, 2) road and target of each turn that leads to another road, by road.
-        shares: (movements,) share of the road's flow that takes it [-].
-        factors: (links, 4) 1 / lanes [-], share of the outflow that leaves the network [-], vehicles in a cell
-            filled by motorbikes alone and by cars alone [veh].
         green: (phases, 4) 1 where a phase gives green to north, south, east, west.
         timing: substeps, samples a decision, intergreen, least green and greatest green (0: none) in
             substeps, road segments observed, yellow in substeps.
         scalars: time step [s], greatest outflow a lane [m/s], stop speed [m/s], entry queue scale [veh],
-            decision [s], elapsed green shown as one half [s], by class the flow that empties a queue of one
-            vehicle in a time step [lanes m/s / veh] (2 entries) and its inverse (2 entries).
+            decision [s], elapsed green shown as one half [s].
     """
 
     physics: Floats
@@ -50,9 +45,6 @@ class Tables(NamedTuple):
     widths: Floats
     targets: Integers
     ratios: Floats
-    movements: Integers
-    shares: Floats
-    factors: Floats
     green: Integers
     timing: Integers
     scalars: Floats

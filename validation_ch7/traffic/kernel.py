@@ -32,7 +32,7 @@ def fingerprint(functions: Iterable[Any]) -> str:
     return digest.hexdigest()
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(error_model="numpy")
 def request(signal: Array, wanted: Array, tables: Tables) -> None:
     """Begin a change of phase where one is wanted, no change is under way and the least green is over.
 
@@ -47,7 +47,7 @@ def request(signal: Array, wanted: Array, tables: Tables) -> None:
             signal[k, 2] = 0
 
 
-@njit(error_model="numpy", forceinline=True)
+@njit(error_model="numpy")
 def tick(signal: Array, open_road: Array, tables: Tables) -> None:
     """Find the roads that have green in this substep, then advance the clocks.
 
@@ -92,7 +92,7 @@ def second_order_step(
         v: (2, slots) scratch.
         pair: (2, slots) scratch.
         flux: (4, slots + 1) scratch.
-        ends: (links, 10) scratch.
+        ends: (5, links, 2) scratch.
         tables: constants.
     """
     flow.relax_and_wave(x, v, pair, tables.physics)
@@ -102,7 +102,11 @@ def second_order_step(
         flow.find_speeds(x, v, tables.physics)
         second_order.find_slopes(x, pair, slope, tables.rate, tables.physics)
         second_order.muscl_fluxes(x, pair, slope, flux, tables.physics)
-        junction.join(x, v, queue, open_road, flux, ends, exits, tables)
+        junction.offer(x, open_road, ends, tables)
+        junction.gather(ends, queue, tables)
+        junction.limit(x, v, ends, tables)
+        junction.hold_back(ends, queue, tables)
+        junction.bound(flux, ends, exits, tables)
         flow.update(x, flux, tables.rate, tables.physics)
     half = tables.physics[8, 0]
     x[:] = half * (x + before)
@@ -153,8 +157,8 @@ def _build(order: int, inlined: str) -> Callable[..., None]:
         v = np.zeros((2, slots), x.dtype)
         pair = np.zeros((2, slots), x.dtype)
         flux = np.zeros((4, slots + 1), x.dtype)
-        marks = np.zeros((4, 2, slots), x.dtype)
-        ends = np.zeros((links, 10))
+        queued = np.zeros((2, slots))
+        ends = np.zeros((5, links, 2))
         open_road = np.zeros(links, np.bool_)
         inflow = np.zeros((queue.shape[1], 2))
         for b in range(x.shape[0]):
@@ -163,8 +167,8 @@ def _build(order: int, inlined: str) -> Callable[..., None]:
             measures_b[:] = 0.0
             if wanted[b, 0] >= 0:
                 request(signal_b, wanted[b], tables)
-                measure.mark(xb, marks, physics)
-                marks[1:] = 0.0
+                flow.find_speeds(xb, v, physics)
+                measure.mark_queued(xb, v, queued, tables)
                 for entry in range(inflow.shape[0]):
                     inflow[entry, 0] = arrivals[b, clock[b], entry, 0] / substeps
                     inflow[entry, 1] = arrivals[b, clock[b], entry, 1] / substeps
@@ -179,10 +183,15 @@ def _build(order: int, inlined: str) -> Callable[..., None]:
                             continue
                         flow.relax_and_wave(xb, v, pair, physics)
                         flow.hll_fluxes(xb, v, pair, flux, physics)
-                        junction.join(xb, v, queue_b, open_road, flux, ends, exits, tables)
+                        junction.offer(xb, open_road, ends, tables)
+                        junction.gather(ends, queue_b, tables)
+                        junction.limit(xb, v, ends, tables)
+                        junction.hold_back(ends, queue_b, tables)
+                        junction.bound(flux, ends, exits, tables)
                         flow.update(xb, flux, rate, physics)
-                    measure.sample(xb, marks, queue_b, measures_b, tables)
-                measure.conclude(xb, marks, roads_b, measures_b, tables)
+                    flow.find_speeds(xb, v, physics)
+                    measure.sample(xb, v, queued, roads_b, queue_b, measures_b, tables)
+            measures_b[6, 1] = measure.imbalance(roads_b, tables)
             measure.observe(xb, roads_b, queue_b, signal_b, observation[b], tables)
 
     return advance
