@@ -28,6 +28,7 @@ from validation_ch7.remote.kaggle_push import (
     pushed_version,
     quota_error,
 )
+from validation_ch7.remote.kaggle_quota import keep_quota
 from validation_ch7.remote.kaggle_results import fetch_results
 from validation_ch7.remote.retry import Patience, Retrier, ServiceFault
 from validation_ch7.remote.slug import MAX_SLUG, session_slug, slugify
@@ -89,7 +90,8 @@ class KaggleBackend:
         self._client = client
         self._kernels = KaggleKernels(client)
         self._datasets = KaggleDatasets(client, self.options.ready)
-        self._sessions = KaggleSessions(workspace.resolve() / "validation_output" / "kaggle_sessions")
+        self._output = workspace.resolve() / "validation_output"
+        self._sessions = KaggleSessions(self._output / "kaggle_sessions")
         self._followers: dict[str, LogFollower] = {}
         self._last: dict[str, SessionState] = {}
         self._final_logs: dict[str, list[str]] = {}
@@ -223,6 +225,7 @@ class KaggleBackend:
             quota = self._kernels.quota()
         except ServiceFault:
             return  # the push itself is refused where the hours are used up
+        keep_quota(self._output, quota.used_s, quota.allowed_s, quota.refresh)
         if quota.left_s <= 0:
             used = f"{quota.used_s / 3600:.2f} of {quota.allowed_s / 3600:.2f} hours used"
             raise quota_error(used, quota)
