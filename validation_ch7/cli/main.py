@@ -11,8 +11,8 @@ from validation_ch7 import __version__
 from validation_ch7.cli.attach import attach
 from validation_ch7.cli.checkpoints import checkpoints
 from validation_ch7.cli.completion import completion
-from validation_ch7.cli.doctor import doctor
 from validation_ch7.cli.dashboard import dashboard
+from validation_ch7.cli.doctor import doctor
 from validation_ch7.cli.kaggle import kaggle
 from validation_ch7.cli.notify import notify
 from validation_ch7.cli.run_section import run_section
