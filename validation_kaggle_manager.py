@@ -22,7 +22,6 @@ from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.backup import FRESH, archive_all
 from validation_ch7.checkpoints.compatibility import CompatibilityReport, report
 from validation_ch7.checkpoints.planning import Choice, bundle_files, choose_parent, origin_of, plan_parent
-from validation_ch7.checkpoints.store import StoredCheckpoint
 from validation_ch7.config import Overrides, SectionConfig, load_notify, load_section, section_file
 from validation_ch7.console import Console
 from validation_ch7.errors import (
@@ -47,11 +46,10 @@ from validation_ch7.planning import (
     session_limit,
 )
 from validation_ch7.remote.attend import attend, pause_until, slices
-from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest
-from validation_ch7.remote.bundle import build_bundle
+from validation_ch7.remote.backend import Backend, FetchReport, SessionRef
 from validation_ch7.remote.choice import choose_backend
-from validation_ch7.remote.kernel_script import render_kernel_script
-from validation_ch7.remote.wheels import session_wheels
+from validation_ch7.remote.progress import OnProgress
+from validation_ch7.remote.request import prepare
 from validation_ch7.schema import parse_document
 from validation_ch7.section_run import (
     SectionRun,
@@ -83,6 +81,7 @@ class ValidationKaggleManager:
         sleep: waits so long [s].
         environ: environment variables; credentials are looked for there.
         notifier: who is told what happens; default: whom environment and configuration name.
+        on_progress: told how far uploads and downloads are; must be quick.
     """
 
     def __init__(
@@ -95,15 +94,17 @@ class ValidationKaggleManager:
         sleep: Callable[[float], None] = time.sleep,
         environ: Mapping[str, str] | None = None,
         notifier: Notifier | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
         self.workspace = Path(workspace).resolve()
         self.say = say or Console().say
         self._environ = dict(os.environ if environ is None else environ)
-        self._clock, self._sleep = clock, sleep
+        self._clock, self._sleep, self._on_progress = clock, sleep, on_progress
         self._asked = backend if isinstance(backend, str) else "auto"
         self._given_notifier, self.notifier = notifier, notifier or Notifier()
         if isinstance(backend, str):
-            self.backend, self.backend_reason = choose_backend(backend, self.workspace, self._environ)
+            chosen = choose_backend(backend, self.workspace, self._environ, on_progress)
+            self.backend, self.backend_reason = chosen
         else:
             self.backend, self.backend_reason = backend, f"{backend.name}: given"
         self.journal = Journal(self.workspace / OUTPUT / "sessions", clock)
@@ -123,6 +124,7 @@ class ValidationKaggleManager:
         fresh: bool = False,
         trust_foreign: bool = False,
         wait: bool = False,
+        relay: bool = False,
         config: str | Path | None = None,
         dry_run: bool = False,
     ) -> SectionRun:
@@ -136,6 +138,7 @@ class ValidationKaggleManager:
             max_sessions: sessions at most; the chain ends earlier when the target is reached.
             fresh: archive the checkpoints that are there and start at zero.
             wait: whether to wait when the backend refuses for quota or capacity, or to give up.
+            relay: on Kaggle, let two kernels read each other's output, so that checkpoints are not uploaded.
             dry_run: plan only; nothing is written or started.
 
         Raises:
@@ -147,8 +150,8 @@ class ValidationKaggleManager:
         flags |= {"session_timesteps": session_timesteps, "session_hours": session_hours}
         overrides = parse_document(Overrides, flags, "flags", remedy="correct the flags named above")
         path = Path(config) if config else section_file(section)
-        place = same_place(self._asked, self.workspace, flags | {"config": config})
-        options = RunOptions(quick, max_sessions, fresh, trust_foreign, wait, place)
+        place = same_place(self._asked, self.workspace, flags | {"config": config, "relay": relay})
+        options = RunOptions(quick, max_sessions, fresh, trust_foreign, wait, relay, place)
         resolved = load_section(path, overrides)
         store = self.store(resolved)
         if dry_run:
@@ -195,7 +198,7 @@ class ValidationKaggleManager:
         for entry in reversed(self.journal.unfinished(config.section, config.scenario)):
             backend = self.backend
             if entry.backend != backend.name:
-                backend, _ = choose_backend(entry.backend, self.workspace, self._environ)
+                backend, _ = choose_backend(entry.backend, self.workspace, self._environ, self._on_progress)
             ref = reference(entry) if entry.ref else backend.find(entry.session_id)
             if ref is None:
                 self.journal.advance(entry.session_id, Phase.FAILED, "the backend never received it")
@@ -257,7 +260,7 @@ class ValidationKaggleManager:
             self.say(line)
         commit_json(make_folder(self.workspace / OUTPUT / "configs") / f"{session_id}.json", config.plain())
         try:
-            ref = self._push(config, plan, store, parent)
+            ref = self._push(plan, bundle_files(store, parent, plan.trust_foreign), options.relay)
         except ValidationError as fault:
             known = self.journal.get(session_id)
             sent = known is not None and known.phase is Phase.SUBMITTING and not isinstance(fault, RefusedError)
@@ -268,24 +271,10 @@ class ValidationKaggleManager:
         run = self._follow(config, store, self.backend, entry, ref, stop)
         return replace(run, warnings=(*choice.warnings, *run.warnings))
 
-    def _push(
-        self, config: SectionConfig, plan: SessionPlan, store: CheckpointStore, parent: StoredCheckpoint | None
-    ) -> SessionRef:
+    def _push(self, plan: SessionPlan, files: dict[str, Path], relay: bool) -> SessionRef:
         self.journal.advance(plan.session_id, Phase.BUNDLED)
         code_root = Path(__file__).resolve().parent
-        folder = self.workspace / OUTPUT / "bundles" / config.section / config.scenario
-        wheels = [] if self.backend.name == "local" else session_wheels(self.workspace / OUTPUT / "wheels")
-        files = bundle_files(store, parent, plan.trust_foreign)
-        bundle = build_bundle(folder, plan=plan, code_root=code_root, files=files, wheels=wheels)
-        request = SessionRequest(
-            session_id=plan.session_id,
-            section=config.section,
-            title=f"{config.section} {config.scenario}".replace("_", " "),
-            script=render_kernel_script(plan.session_id, bundle.sha256, config.section),
-            bundle=bundle.path,
-            bundle_sha256=bundle.sha256,
-            limit_s=plan.limit_s,
-        )
+        request = prepare(self.backend, plan, files, code_root, self.workspace / OUTPUT, relay=relay)
         self.journal.advance(plan.session_id, Phase.SUBMITTING)
         return self.backend.submit(request)
 

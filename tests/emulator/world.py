@@ -50,6 +50,10 @@ class Rules:
 
     mount: str = "{slug}"
     """Also ``datasets/{owner}/{slug}`` and ``notebooks/{owner}/{slug}``."""
+    kernel_mount: str = "{slug}"
+    """Of the outputs of kernels; also ``notebooks/{owner}/{slug}``."""
+    unpack_outputs: bool = False
+    """Whether archives in the outputs of kernels are unpacked where another kernel reads them."""
     gpu_sessions: int = 2
     gpu_seconds: int = 30 * 3600
     gpu_used: int = 0
@@ -104,6 +108,20 @@ class World:
         dataset.versions.append(folder)
         dataset.pending_for = self.rules.pending_for
         dataset.lagging_for = self.rules.lagging_for
+
+    def mounted_output(self, slug: str, version: KernelVersion) -> Path:
+        """Return a folder with what the version left, as a kernel that reads it sees it."""
+        folder = self.root / "mounted" / slug / str(version.number) / uuid.uuid4().hex[:6]
+        folder.mkdir(parents=True)
+        for name in version.session.outputs():
+            place = folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path = version.session.folder / "working" / name
+            if self.rules.unpack_outputs:
+                arrive(path, place.parent, place.name)
+            else:
+                place.hardlink_to(path)
+        return folder
 
     def sessions(self) -> list[EmulatedSession]:
         return [version.session for kernel in self.kernels.values() for version in kernel.versions]
