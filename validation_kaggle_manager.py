@@ -25,6 +25,7 @@ from validation_ch7.checkpoints.planning import Choice, bundle_files, choose_par
 from validation_ch7.config import Overrides, SectionConfig, load_notify, load_section, section_file
 from validation_ch7.console import Console
 from validation_ch7.errors import (
+    BackendError,
     ConfigurationError,
     InterruptedRunError,
     RefusedError,
@@ -47,7 +48,7 @@ from validation_ch7.planning import (
 )
 from validation_ch7.remote.attend import attend, pause_until, slices
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef
-from validation_ch7.remote.choice import choose_backend
+from validation_ch7.remote.choice import backend_of_session, choose_backend
 from validation_ch7.remote.progress import OnProgress
 from validation_ch7.remote.request import prepare
 from validation_ch7.schema import parse_document
@@ -196,9 +197,9 @@ class ValidationKaggleManager:
         """Finish what a killed manager left; return the runs that stand for sessions of this call."""
         counted = []
         for entry in reversed(self.journal.unfinished(config.section, config.scenario)):
-            backend = self.backend
+            backend, given = self.backend, (self.workspace, self._environ, self._on_progress)
             if entry.backend != backend.name:
-                backend, _ = choose_backend(entry.backend, self.workspace, self._environ, self._on_progress)
+                backend = backend_of_session(entry.backend, entry.session_id, *given)
             ref = reference(entry) if entry.ref else backend.find(entry.session_id)
             if ref is None:
                 self.journal.advance(entry.session_id, Phase.FAILED, "the backend never received it")
@@ -323,6 +324,13 @@ class ValidationKaggleManager:
         self.say(f"[DOWNLOAD] {len(fetched.files)} file(s) in {fetched.folder}, {state}")
         for fault in fetched.faults:
             self.say(f"[DOWNLOAD] ✗ {fault}")
+        if fetched.unreachable:
+            raise BackendError(
+                "Some results could not be brought now; they are kept where they are.",
+                where=ref.kernel_slug,
+                found=fetched.faults[0],
+                remedy="run the same command again: it brings only what is missing",
+            )
         return fetched
 
     def _retrieve_and_analyze_logs(self, fetched: FetchReport, section: str) -> SessionSummary | None:

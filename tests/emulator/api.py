@@ -59,11 +59,13 @@ class Api:
             mounts,
             limit_s=limit * world.rules.time_scale if limit else None,
             gpu=bool(body.get("enableGpu")),
-            internet=bool(body.get("enableInternet")),
+            internet=bool(body.get("enableInternet")) and world.rules.phone_verified,
+            gpus=2 if world.rules.phone_verified else 0,
             queued_for=world.rules.queued_for,
             keep_output=world.rules.keep_output_of_stopped,
             lacking=world.rules.lacking,
         )
+        world.sessions_ever += 1
         kernel.versions.append(KernelVersion(number, body["text"], session))
         kernel_ref = f"/code/{world.owner}/{slug}"
         answer: Body = {"ref": kernel_ref, "url": f"https://www.kaggle.com{kernel_ref}", "versionNumber": number}
@@ -90,7 +92,8 @@ class Api:
             if dataset is None or not dataset.versions:
                 invalid.append(source)
             else:
-                mounts[self.world.rules.mount.format(owner=owner, slug=slug)] = dataset.versions[-1]
+                number = self.world.rules.mounted_version or len(dataset.versions)
+                mounts[self.world.rules.mount.format(owner=owner, slug=slug)] = dataset.versions[number - 1]
         return mounts, invalid
 
     def _kernel_mounts(self, body: Body) -> tuple[dict[str, Any], list[str]]:

@@ -54,6 +54,8 @@ class Rules:
     """Of the outputs of kernels; also ``notebooks/{owner}/{slug}``."""
     unpack_outputs: bool = False
     """Whether archives in the outputs of kernels are unpacked where another kernel reads them."""
+    phone_verified: bool = True
+    """Whether sessions get the GPU and the internet that they ask for; no answer tells."""
     gpu_sessions: int = 2
     gpu_seconds: int = 30 * 3600
     gpu_used: int = 0
@@ -67,6 +69,8 @@ class Rules:
     keep_output_of_stopped: bool = True
     stream_events: int | None = None
     """Events after which the live log drops."""
+    mounted_version: int | None = None
+    """Version of a dataset that is mounted instead of the newest."""
     lacking: tuple[str, ...] = ()
     """Packages that the image does not have."""
     time_scale: float = 1.0
@@ -87,6 +91,7 @@ class World:
         self.token_valid = True
         self.kernels: dict[str, Kernel] = {}
         self.datasets: dict[str, Dataset] = {}
+        self.sessions_ever = 0
         self.blobs: dict[str, tuple[str, int, Path]] = {}
         self.refresh = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
 
@@ -122,6 +127,13 @@ class World:
             else:
                 place.hardlink_to(path)
         return folder
+
+    def pardon(self) -> None:
+        """Forget the troubles that are written into datasets and kernels."""
+        for dataset in self.datasets.values():
+            dataset.pending_for = dataset.lagging_for = 0
+        for kernel in self.kernels.values():
+            kernel.hidden_for = 0
 
     def sessions(self) -> list[EmulatedSession]:
         return [version.session for kernel in self.kernels.values() for version in kernel.versions]

@@ -92,6 +92,8 @@ class FetchReport:
     complete: bool
     """Whether the output manifest is there and every file matches it."""
     faults: tuple[str, ...] = ()
+    unreachable: bool = False
+    """Whether a file is there and could not be brought now: asking again later may help."""
 
 
 class Backend(Protocol):

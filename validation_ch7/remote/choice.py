@@ -52,6 +52,26 @@ def choose_backend(
     return _kaggle(workspace, environ, on_progress), f"kaggle: credentials found in {place.where}"
 
 
+def backend_of_session(
+    name: str, session_id: str, workspace: Path, environ: Mapping[str, str], on_progress: OnProgress | None = None
+) -> Backend:
+    """Return the backend of a session that was left unfinished.
+
+    Raises:
+        BackendError: it cannot be used now; the message says how to give the session up.
+    """
+    try:
+        return choose_backend(name, workspace, environ, on_progress)[0]
+    except BackendError as fault:
+        raise type(fault)(
+            f"A session was left unfinished on {name}, which cannot be used now.",
+            where=session_id,
+            found=fault.what,
+            remedy=f"{fault.remedy}. Or give that session up, with what it trained: "
+            f'python -m validation_ch7 abandon {session_id} --workspace "{workspace}" --yes',
+        ) from fault
+
+
 def _kaggle(workspace: Path, environ: Mapping[str, str], on_progress: OnProgress | None) -> Backend:
     if importlib.util.find_spec("validation_ch7.remote.kaggle") is None:
         raise BackendError(

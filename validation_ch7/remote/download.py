@@ -25,6 +25,7 @@ from validation_ch7.remote.transport import Timeouts, retry_after, timed_session
 
 _BLOCK = 1 << 18
 _HEADROOM = 64 << 20
+_CONTENT = "content"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,15 @@ class RemoteFile:
     url: str
     bytes: int | None = None
     sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class NotBrought:
+    """Why a file is not here."""
+
+    reason: str
+    passing: bool = False
+    """Whether it is there, and only the way to it failed: asking again later may help."""
 
 
 @dataclass
@@ -54,7 +64,7 @@ class Downloader:
     on_progress: OnProgress | None = None
     clock: Callable[[], float] = time.monotonic
 
-    def fetch(self, files: Sequence[RemoteFile], target: Path) -> dict[str, str]:
+    def fetch(self, files: Sequence[RemoteFile], target: Path) -> dict[str, NotBrought]:
         """Bring ``files`` into ``target`` and return what is wrong, by name; files that are right stay.
 
         Raises:
@@ -76,11 +86,11 @@ class Downloader:
                 tally.close()
         return {name: fault for name, fault in faults.items() if fault}
 
-    def _bring(self, session: requests.Session, file: RemoteFile, target: Path, tally: Tally) -> str | None:
+    def _bring(self, session: requests.Session, file: RemoteFile, target: Path, tally: Tally) -> NotBrought | None:
         try:
             path = confined(target, file.name)
         except StorageError as fault:
-            return f"{fault.what} {fault.found}"
+            return NotBrought(f"{fault.what} {fault.found}")
         part = path.with_name(f"{PARTIAL_PREFIX}{path.name[-200:]}")
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,8 +99,10 @@ class Downloader:
             try:
                 self.retrier.run(lambda: self._try(session, file, part, tally))
             except ServiceFault as fault:
-                part.unlink(missing_ok=True)
-                return str(fault.found)
+                passing = fault.passing and fault.where != _CONTENT
+                if not passing or file.sha256 is None:
+                    part.unlink(missing_ok=True)
+                return NotBrought(str(fault.found), passing)
             part.replace(path)
         tally.file_done()
         return None
@@ -125,7 +137,7 @@ class Downloader:
             raise _fault(file, f"cut off after {size} bytes")
         if (file.bytes not in (None, size)) or (file.sha256 not in (None, digest.hexdigest())):
             part.unlink()
-            raise _fault(file, "content differs from its digest")
+            raise ServiceFault(FaultKind.TRANSIENT, _CONTENT, "content differs from its digest", maybe_done=False)
 
 
 def already_there(file: RemoteFile, target: Path) -> bool:

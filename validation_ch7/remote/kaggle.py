@@ -188,6 +188,14 @@ class KaggleBackend:
         """Return what is left of the week's GPU hours."""
         return self._kernels.quota()
 
+    def allowance(self) -> str:
+        """Return what is left of the week's GPU hours, in words; empty where Kaggle does not tell."""
+        try:
+            quota = self._kernels.quota(_STATUS_PATIENCE)
+        except ServiceFault:
+            return ""
+        return f"{quota.left_s / 3600:.1f} of {quota.allowed_s / 3600:.0f} GPU hours left this week"
+
     def account(self) -> str:
         """Return the name of the account, after checking the credentials with the service.
 

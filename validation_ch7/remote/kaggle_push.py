@@ -83,7 +83,10 @@ def refusal(text: str, kernels: KaggleKernels) -> ValidationError:
             found=text,
             remedy="wait until one has ended, then run the same command again; --wait does so by itself",
         )
-    return _rejected("Kaggle rejected the push.", "an accepted push", text)
+    error = _rejected("Kaggle rejected the push.", "an accepted push", text)
+    if re.search(r"phone|verif", text, re.IGNORECASE):
+        error.remedy = "verify your phone number at https://www.kaggle.com/settings, then run the same command again"
+    return error
 
 
 def quota_error(text: str, quota: GpuQuota | None) -> QuotaError:
