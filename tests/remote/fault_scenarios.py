@@ -158,7 +158,12 @@ SCENARIOS: dict[str, Scenario] = {
         behaviour="hangs late",
     ),
     "a session that somebody cancels": Scenario(
-        75, "cancelled", 1, 1, faults=edited(STATUS, lambda _: {"status": "CANCEL_ACKNOWLEDGED"}, ALWAYS)
+        75,
+        "cancelled",
+        1,
+        2,
+        faults=edited(STATUS, lambda _: {"status": "CANCEL_ACKNOWLEDGED"}, ALWAYS),
+        behaviour="hangs late",
     ),
     # watching
     "404 while Kaggle is indexing": passing(STATUS, "http", status=404, times=3),

@@ -95,13 +95,14 @@ def test_trouble_costs_no_second_session_and_no_step(place, undisturbed, tmp_pat
         assert (code, kaggle.sessions_ever) == (scenario.exit_code, scenario.sessions), told
         assert scenario.says in told
         steps = [place.store.verify(path).steps for path in place.store.paths()]
-        assert steps[0] == 512 or before == {path.name: path.read_bytes() for path in place.store.paths()}
+        assert steps[0] in (384, 512) or before == {path.name: path.read_bytes() for path in place.store.paths()}
         kaggle.world.rules, kaggle.world.plan._left = Rules(), []
         kaggle.world.pardon()
         place.behave("good")
+        unfinished = place.manager().journal.unfinished(SECTION, SCENARIO)
         if code == 0:  # a true success: nothing is left to be done
-            assert tree_digest(place) == undisturbed.digest
-        else:
+            assert (steps[0], unfinished) == (512, [])
+        elif steps[0] < 512 or unfinished:
             assert run(place, kaggle) == 0, place.said
         assert kaggle.sessions_ever == scenario.in_all
     assert place.store.newest_steps() == 512
