@@ -32,6 +32,7 @@ from validation_ch7.planning import RunOptions, describe_plan, fresh_command, pl
 from validation_ch7.remote.attend import attend, pause_until, slices
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef
 from validation_ch7.remote.choice import choose_backend
+from validation_ch7.remote.progress import OnProgress
 from validation_ch7.request import Asked, read_request
 from validation_ch7.section_run import SectionRun, end_of_log, goes_on, joined, planned, stopped_between
 from validation_ch7.session import SessionSummary, logs_tree
@@ -52,6 +53,7 @@ class ValidationKaggleManager:
         sleep: waits so long [s].
         environ: environment variables; credentials are looked for there.
         notifier: who is told what happens; default: whom environment and configuration name.
+        on_progress: told how far uploads and downloads are; must be quick.
     """
 
     def __init__(
@@ -64,15 +66,17 @@ class ValidationKaggleManager:
         sleep: Callable[[float], None] = time.sleep,
         environ: Mapping[str, str] | None = None,
         notifier: Notifier | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
         self.workspace = Path(workspace).resolve()
         self.say = say or say_for_people()
         self._environ = dict(os.environ if environ is None else environ)
-        self._clock, self._sleep = clock, sleep
+        self._clock, self._sleep, self._on_progress = clock, sleep, on_progress
         self._asked = backend if isinstance(backend, str) else "auto"
         self._given_notifier, self.notifier, self._told_whom = notifier, notifier or Notifier(), notifier is not None
         if isinstance(backend, str):
-            self.backend, self.backend_reason = choose_backend(backend, self.workspace, self._environ)
+            chosen = choose_backend(backend, self.workspace, self._environ, on_progress)
+            self.backend, self.backend_reason = chosen
         else:
             self.backend, self.backend_reason = backend, f"{backend.name}: given"
         self.journal = Journal(self.workspace / OUTPUT / "sessions", clock)
@@ -92,6 +96,7 @@ class ValidationKaggleManager:
         fresh: bool = False,
         trust_foreign: bool = False,
         wait: bool = False,
+        relay: bool = False,
         config: str | Path | None = None,
         dry_run: bool = False,
     ) -> SectionRun:
@@ -105,6 +110,7 @@ class ValidationKaggleManager:
             max_sessions: sessions at most; the chain ends earlier when the target is reached.
             fresh: archive the checkpoints that are there and start at zero.
             wait: whether to wait when the backend refuses for quota or capacity, or to give up.
+            relay: on Kaggle, let two kernels read each other's output, so that checkpoints are not uploaded.
             dry_run: plan only; nothing is written or started.
 
         Raises:
@@ -112,7 +118,7 @@ class ValidationKaggleManager:
         """
         asked: dict[str, object] = {"scenario": scenario, "algorithm": algorithm, "timesteps": timesteps, "seed": seed}
         asked |= {"session_timesteps": session_timesteps, "session_hours": session_hours, "config": config}
-        asked |= {"quick": quick, "fresh": fresh, "trust_foreign": trust_foreign, "wait": wait}
+        asked |= {"quick": quick, "fresh": fresh, "trust_foreign": trust_foreign, "wait": wait, "relay": relay}
         request = read_request(section, asked, self._asked, self.workspace, max_sessions)
         store = self.store(request.config)
         if dry_run:
@@ -175,7 +181,14 @@ class ValidationKaggleManager:
 
     def _conductor(self) -> Conductor:
         return Conductor(
-            self.workspace, self.journal, self.backend, self._environ, self.say, self._clock, self.notifier
+            self.workspace,
+            self.journal,
+            self.backend,
+            self._environ,
+            self.say,
+            self._clock,
+            self.notifier,
+            self._on_progress,
         )
 
     def _tell_whom(self, file: Path | None) -> None:

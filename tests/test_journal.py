@@ -122,3 +122,23 @@ def test_write_that_fails_keeps_the_entry_before(journal, monkeypatch):
 
 def test_empty_workspace_has_no_sessions(tmp_path):
     assert Journal(tmp_path / "nowhere").entries() == []
+
+
+def test_clock_that_is_set_back_does_not_change_the_order(tmp_path):
+    clock = Clock()
+    journal = Journal(tmp_path / "sessions", clock)
+    journal.record(entry(journal, "z-first"))
+    clock.now -= 86_400.0  # a day back: the second one seems the older
+    journal.record(entry(journal, "a-second"))
+    journal.advance("z-first", Phase.BUNDLED)
+    assert [known.session_id for known in journal.entries()] == ["a-second", "z-first"]
+    assert journal.latest("section_7_6", "traffic_light_control").session_id == "a-second"
+
+
+def test_entries_of_an_older_journal_come_before_those_with_a_number(journal):
+    old = journal.record(entry(journal, "old"))
+    path = journal.folder / "old.json"
+    path.write_text(path.read_text().replace('"number": 1', '"number": 0'))
+    assert journal.record(entry(journal, "new")).number == 1
+    assert [known.session_id for known in journal.entries()] == ["new", old.session_id]
+    assert journal.advance("old", Phase.BUNDLED).number == 0

@@ -11,15 +11,14 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from validation_ch7.checkpoints import CheckpointStore, Retention
 from validation_ch7.checkpoints.admission import Admission, admit
 from validation_ch7.checkpoints.planning import bundle_files, origin_of, plan_parent
-from validation_ch7.checkpoints.store import StoredCheckpoint
 from validation_ch7.config import SectionConfig
-from validation_ch7.errors import RefusedError, SessionFailedError, ValidationError, WorkspaceError
+from validation_ch7.errors import BackendError, RefusedError, SessionFailedError, ValidationError, WorkspaceError
 from validation_ch7.files import commit_json, make_folder
 from validation_ch7.journal import Journal, JournalEntry, Phase
 from validation_ch7.notify import Notifier
@@ -32,11 +31,10 @@ from validation_ch7.planning import (
     plan_session,
     session_limit,
 )
-from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionRequest, SessionStatus
-from validation_ch7.remote.bundle import build_bundle
-from validation_ch7.remote.choice import choose_backend
-from validation_ch7.remote.kernel_script import render_kernel_script
-from validation_ch7.remote.wheels import session_wheels
+from validation_ch7.remote.backend import Backend, FetchReport, SessionRef, SessionStatus
+from validation_ch7.remote.choice import backend_of_session
+from validation_ch7.remote.progress import OnProgress
+from validation_ch7.remote.request import prepare
 from validation_ch7.schema import load_json
 from validation_ch7.section_run import SectionRun, concluded, judge
 from validation_ch7.session import SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
@@ -57,6 +55,7 @@ class Conductor:
         backend: where new sessions run; those of the journal may have run elsewhere.
         environ: environment variables; credentials are looked for there.
         clock: the time of now [s since the epoch].
+        on_progress: told how far transfers are of sessions that ran elsewhere.
     """
 
     workspace: Path
@@ -66,6 +65,7 @@ class Conductor:
     say: Callable[[str], None]
     clock: Callable[[], float]
     notifier: Notifier
+    on_progress: OnProgress | None = None
 
     def store(self, config: SectionConfig) -> CheckpointStore:
         """Return the training tree of a section's scenario: the one place that training reads and restore writes."""
@@ -93,7 +93,8 @@ class Conductor:
         for line in (*config.describe(), *describe_plan(plan, origin, config.training.algorithm)):
             self.say(line)
         try:
-            ref = self._push(config, plan, store, choice.parent, detached)
+            files = bundle_files(store, choice.parent, plan.trust_foreign)
+            ref = self._push(plan, files, options.relay, detached)
         except ValidationError as fault:
             known = self.journal.get(session_id)
             sent = known is not None and known.phase is Phase.SUBMITTING and not isinstance(fault, RefusedError)
@@ -103,37 +104,18 @@ class Conductor:
         entry = self.journal.advance(session_id, Phase.SUBMITTED, ref=asdict(ref), kernel_slug=ref.kernel_slug)
         return entry, choice.warnings
 
-    def _push(
-        self,
-        config: SectionConfig,
-        plan: SessionPlan,
-        store: CheckpointStore,
-        parent: StoredCheckpoint | None,
-        detached: bool,
-    ) -> SessionRef:
+    def _push(self, plan: SessionPlan, files: dict[str, Path], relay: bool, detached: bool) -> SessionRef:
         self.journal.advance(plan.session_id, Phase.BUNDLED)
-        folder = self.workspace / OUTPUT / "bundles" / config.section / config.scenario
-        wheels = [] if self.backend.name == "local" else session_wheels(self.workspace / OUTPUT / "wheels")
-        files = bundle_files(store, parent, plan.trust_foreign)
-        bundle = build_bundle(folder, plan=plan, code_root=_CODE_ROOT, files=files, wheels=wheels)
-        request = SessionRequest(
-            session_id=plan.session_id,
-            section=config.section,
-            title=f"{config.section} {config.scenario}".replace("_", " "),
-            script=render_kernel_script(plan.session_id, bundle.sha256, config.section),
-            bundle=bundle.path,
-            bundle_sha256=bundle.sha256,
-            limit_s=plan.limit_s,
-            detached=detached,
-        )
+        request = prepare(self.backend, plan, files, _CODE_ROOT, self.workspace / OUTPUT, relay=relay)
         self.journal.advance(plan.session_id, Phase.SUBMITTING)
-        return self.backend.submit(request)
+        return self.backend.submit(replace(request, detached=detached))
 
     def backend_of(self, entry: JournalEntry) -> Backend:
         """Return the backend on which a session of the journal runs or ran."""
         if entry.backend == self.backend.name:
             return self.backend
-        return choose_backend(entry.backend, self.workspace, self.environ)[0]
+        given = (self.workspace, self.environ, self.on_progress)
+        return backend_of_session(entry.backend, entry.session_id, *given)
 
     def found_again(self, entry: JournalEntry) -> JournalEntry | None:
         """Return the entry with its reference, or None, and the session failed, where the backend never received it.
@@ -197,6 +179,13 @@ class Conductor:
         self.say(f"[DOWNLOAD] {len(fetched.files)} file(s) in {fetched.folder}, {state}")
         for fault in fetched.faults:
             self.say(f"[DOWNLOAD] ✗ {fault}")
+        if fetched.unreachable:
+            raise BackendError(
+                "Some results could not be brought now; they are kept where they are.",
+                where=ref.kernel_slug,
+                found=fetched.faults[0],
+                remedy="run the same command again: it brings only what is missing",
+            )
         return fetched
 
     def read_session(self, fetched: FetchReport, section: str) -> SessionSummary | None:

@@ -63,6 +63,8 @@ class JournalEntry(Document):
     kernel_slug: str = ""
     created: str
     """UTC, ISO 8601."""
+    number: int = 0
+    """Which session of this workspace it is, from 1: the order that no clock can change; 0 in old journals."""
     phase: Phase = Phase.PLANNED
     ref: dict[str, str | int | None] | None = None
     """The backend's reference as plain data: ``dataclasses.asdict(ref)``, and back ``SessionRef(**entry.ref)``."""
@@ -122,8 +124,10 @@ class Journal:
             StorageError: it cannot be written; what was there before is intact.
         """
         event = JournalEvent(phase=entry.phase, time=self.now(), note=note)
-        written = entry.model_copy(update={"history": (*entry.history, event)})
         path = self._path(entry.session_id)
+        new = not entry.number and not path.exists()
+        number = 1 + max((known.number for known in self._scan()[0]), default=0) if new else entry.number
+        written = entry.model_copy(update={"history": (*entry.history, event), "number": number})
         make_folder(self.folder)
         self._set_aside_unreadable(path)
         write_document(path, written)
@@ -194,7 +198,7 @@ class Journal:
                 entries.append(_read(path))
             except ValidationError as fault:
                 faults.append(JournalFault(path, str(fault.found)))
-        return sorted(entries, key=lambda entry: (entry.created, entry.session_id), reverse=True), faults
+        return sorted(entries, key=lambda entry: (entry.number, entry.created, entry.session_id), reverse=True), faults
 
     def _set_aside_unreadable(self, path: Path) -> None:
         if not path.exists():

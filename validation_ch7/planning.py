@@ -28,6 +28,8 @@ class RunOptions:
     fresh: bool = False
     trust_foreign: bool = False
     wait: bool = False
+    relay: bool = False
+    """Whether sessions on Kaggle read the checkpoint from the output of the one before."""
     place: str = ""
     """Flags that a recommended command needs in order to mean the same chain."""
 
@@ -120,7 +122,8 @@ def same_place(backend: str, workspace: Path | None, flags: Mapping[str, object]
     """
     given: dict[str, object] = {"backend": None if backend == "auto" else backend, "workspace": workspace}
     given |= {name: flags.get(name) for name in ("scenario", "algorithm", "config", "seed")}
-    return "".join(f" --{name} {_quoted(str(value))}" for name, value in given.items() if value is not None)
+    relay = " --relay" if flags.get("relay") else ""
+    return "".join(f" --{name} {_quoted(str(value))}" for name, value in given.items() if value is not None) + relay
 
 
 def _quoted(text: str) -> str:

@@ -13,7 +13,7 @@ from validation_ch7.planning import RunOptions, same_place
 from validation_ch7.schema import parse_document
 
 _PLACE = ("scenario", "algorithm", "timesteps", "seed", "session_timesteps", "session_hours")
-_OPTIONS = ("quick", "fresh", "trust_foreign", "wait")
+_OPTIONS = ("quick", "fresh", "trust_foreign", "wait", "relay")
 
 
 class Asked(TypedDict, total=False):
@@ -28,6 +28,7 @@ class Asked(TypedDict, total=False):
     seed: int | None
     fresh: bool
     trust_foreign: bool
+    relay: bool
     config: str | Path | None
 
 
@@ -62,6 +63,6 @@ def read_request(
     overrides = parse_document(Overrides, flags, "flags", remedy="correct the flags named above")
     given = asked.get("config")
     file = Path(str(given)) if given else section_file(section)
-    place = same_place(backend, workspace, flags | {"config": given})
+    place = same_place(backend, workspace, flags | {"config": given, "relay": asked.get("relay")})
     options = RunOptions(max_sessions=max_sessions, place=place, **{name: bool(asked.get(name)) for name in _OPTIONS})
     return Request(load_section(file, overrides), options, file)

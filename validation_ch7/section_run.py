@@ -146,7 +146,7 @@ def concluded(
         restored_files=tree.restored,
         results_dir=results_dir,
         mean_reward=summary.mean_reward if summary else None,
-        warnings=(*(summary.warnings if summary else ()), *tree.rejected),
+        warnings=(*(summary.warnings if summary else ()), *tree.rejected, *lacking(entry, summary)),
         error=ending.error,
         exit_code=ending.exit_code,
     )
@@ -176,6 +176,13 @@ def recalled(entry: JournalEntry, summary: SessionSummary | None, training_dir: 
         error=entry.error,
         exit_code=EXIT_DONE if good else EXIT_INTERRUPTED if resumable else EXIT_FAILED,
     )
+
+
+def lacking(entry: JournalEntry, summary: SessionSummary | None) -> tuple[str, ...]:
+    """Return a warning where a session on Kaggle, which asks for a GPU, found none."""
+    without = summary is not None and summary.environment.get("cuda_devices") == "0"
+    text = "The session got no GPU. Is your phone number verified? See: python verify_checkpoint_system.py --online"
+    return (text,) if entry.backend == "kaggle" and without else ()
 
 
 def planned(

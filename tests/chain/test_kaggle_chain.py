@@ -28,3 +28,22 @@ def test_two_quick_runs_on_kaggle_end_where_two_local_ones_end(tmp_path):
     (sent,) = (remote.root / "validation_output" / "bundles").rglob("validation_session.bundle")
     with zipfile.ZipFile(sent) as bundle:
         assert any(name.startswith("wheels/stable_baselines3-") for name in bundle.namelist())
+
+
+@pytest.mark.slow
+def test_three_runs_that_relay_end_where_three_local_ones_end_and_upload_no_checkpoint(tmp_path):
+    remote, local = Place(tmp_path / "remote"), Place(tmp_path / "local")
+    runs = []
+    with kaggle_world(tmp_path, Rules(kernel_mount="notebooks/{owner}/{slug}", unpack_outputs=True)) as kaggle:
+        for _ in range(3):
+            manager = remote.manager(backend="kaggle")
+            runs.append(manager.run_validation_section(config=remote.config, quick=True, relay=True))
+            local.run(quick=True)
+        calls = kaggle.world.plan.calls
+    assert [(run.steps_before, run.steps_after) for run in runs] == [(0, 256), (256, 512), (512, 768)]
+    ends = [state_digest(read_archive(place.store.paths()[0])) for place in (remote, local)]
+    assert ends[0] == ends[1]
+    assert calls["StartBlobUpload"] == 1  # the code, once
+    (sent,) = (remote.root / "validation_output" / "bundles").rglob("validation_session.bundle")
+    with zipfile.ZipFile(sent) as bundle:
+        assert not any(name.startswith("checkpoints/") for name in bundle.namelist())

@@ -43,7 +43,10 @@ class Api:
             return {"error": "Title must be at least five characters"}
         if body.get("enableGpu") and (refusal := self._gpu_refusal()):
             return {"error": refusal}
-        mounts, invalid = self._mounts(body)
+        if f"{world.owner}/{slug}" in body.get("kernelDataSources", []):
+            return {"error": "A notebook cannot use itself as a data source."}
+        (mounts, invalid), (read, unknown) = self._mounts(body), self._kernel_mounts(body)
+        mounts |= read
         kernel = world.kernels.get(slug)
         if kernel is None:
             kernel = world.kernels[slug] = Kernel(slug, title, body.get("isPrivate", False))
@@ -56,11 +59,13 @@ class Api:
             mounts,
             limit_s=limit * world.rules.time_scale if limit else None,
             gpu=bool(body.get("enableGpu")),
-            internet=bool(body.get("enableInternet")),
+            internet=bool(body.get("enableInternet")) and world.rules.phone_verified,
+            gpus=2 if world.rules.phone_verified else 0,
             queued_for=world.rules.queued_for,
             keep_output=world.rules.keep_output_of_stopped,
             lacking=world.rules.lacking,
         )
+        world.sessions_ever += 1
         kernel.versions.append(KernelVersion(number, body["text"], session))
         kernel_ref = f"/code/{world.owner}/{slug}"
         answer: Body = {"ref": kernel_ref, "url": f"https://www.kaggle.com{kernel_ref}", "versionNumber": number}
@@ -68,6 +73,7 @@ class Api:
             **answer,
             "kernelId": 1000 + len(world.kernels),
             **({"invalidDatasetSources": invalid} if invalid else {}),
+            **({"invalidKernelSources": unknown} if unknown else {}),
         }
 
     def _gpu_refusal(self) -> str:
@@ -86,8 +92,23 @@ class Api:
             if dataset is None or not dataset.versions:
                 invalid.append(source)
             else:
-                mounts[self.world.rules.mount.format(owner=owner, slug=slug)] = dataset.versions[-1]
+                number = self.world.rules.mounted_version or len(dataset.versions)
+                mounts[self.world.rules.mount.format(owner=owner, slug=slug)] = dataset.versions[number - 1]
         return mounts, invalid
+
+    def _kernel_mounts(self, body: Body) -> tuple[dict[str, Any], list[str]]:
+        """Return where the newest output of each kernel that is a data source is mounted, and the unknown ones."""
+        mounts, unknown = {}, []
+        for source in body.get("kernelDataSources", []):
+            owner, slug = source.split("/")
+            kernel = self.world.kernels.get(slug) if owner == self.world.owner else None
+            ended = [version for version in kernel.versions if not version.session.running] if kernel else []
+            if not ended:
+                unknown.append(source)
+                continue
+            place = self.world.rules.kernel_mount.format(owner=owner, slug=slug)
+            mounts[place] = self.world.mounted_output(slug, ended[-1])
+        return mounts, unknown
 
     def _kernel(self, body: Body) -> Kernel:
         slug, owner = body.get("kernelSlug", ""), body.get("userName", "")

@@ -50,6 +50,12 @@ class Rules:
 
     mount: str = "{slug}"
     """Also ``datasets/{owner}/{slug}`` and ``notebooks/{owner}/{slug}``."""
+    kernel_mount: str = "{slug}"
+    """Of the outputs of kernels; also ``notebooks/{owner}/{slug}``."""
+    unpack_outputs: bool = False
+    """Whether archives in the outputs of kernels are unpacked where another kernel reads them."""
+    phone_verified: bool = True
+    """Whether sessions get the GPU and the internet that they ask for; no answer tells."""
     gpu_sessions: int = 2
     gpu_seconds: int = 30 * 3600
     gpu_used: int = 0
@@ -63,6 +69,8 @@ class Rules:
     keep_output_of_stopped: bool = True
     stream_events: int | None = None
     """Events after which the live log drops."""
+    mounted_version: int | None = None
+    """Version of a dataset that is mounted instead of the newest."""
     lacking: tuple[str, ...] = ()
     """Packages that the image does not have."""
     time_scale: float = 1.0
@@ -83,6 +91,7 @@ class World:
         self.token_valid = True
         self.kernels: dict[str, Kernel] = {}
         self.datasets: dict[str, Dataset] = {}
+        self.sessions_ever = 0
         self.blobs: dict[str, tuple[str, int, Path]] = {}
         self.refresh = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
 
@@ -104,6 +113,27 @@ class World:
         dataset.versions.append(folder)
         dataset.pending_for = self.rules.pending_for
         dataset.lagging_for = self.rules.lagging_for
+
+    def mounted_output(self, slug: str, version: KernelVersion) -> Path:
+        """Return a folder with what the version left, as a kernel that reads it sees it."""
+        folder = self.root / "mounted" / slug / str(version.number) / uuid.uuid4().hex[:6]
+        folder.mkdir(parents=True)
+        for name in version.session.outputs():
+            place = folder / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path = version.session.folder / "working" / name
+            if self.rules.unpack_outputs:
+                arrive(path, place.parent, place.name)
+            else:
+                place.hardlink_to(path)
+        return folder
+
+    def pardon(self) -> None:
+        """Forget the troubles that are written into datasets and kernels."""
+        for dataset in self.datasets.values():
+            dataset.pending_for = dataset.lagging_for = 0
+        for kernel in self.kernels.values():
+            kernel.hidden_for = 0
 
     def sessions(self) -> list[EmulatedSession]:
         return [version.session for kernel in self.kernels.values() for version in kernel.versions]

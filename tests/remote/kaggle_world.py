@@ -37,6 +37,11 @@ class KaggleWorld:
             self.world.plan.add(fault)
 
     @property
+    def sessions_ever(self) -> int:
+        """How many were started, those of deleted kernels too."""
+        return self.world.sessions_ever
+
+    @property
     def sessions_started(self) -> int:
         return len(self.world.sessions())
 

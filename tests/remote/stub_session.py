@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 
@@ -48,7 +49,8 @@ def run_session(plan_path, inputs, working, facts):
 def write(outputs, plan, facts, status, before, after):
     checkpoint = outputs / "data" / "models" / "checkpoints" / f"{plan['scenario']}_checkpoint_{after}_steps.zip"
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.write_bytes(f"checkpoint at {after}".encode())
+    with zipfile.ZipFile(checkpoint, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("steps"), f"checkpoint at {after}")
     chunk = hashlib.sha256(b"chunk").hexdigest()
     (checkpoint.parent / "replay").mkdir(exist_ok=True)
     (checkpoint.parent / "replay" / f"{chunk}.npz").write_bytes(b"chunk")

@@ -36,6 +36,19 @@ def test_killed_at_any_step_then_run_again_is_one_session(place, phase):
     assert not place.manager().journal.unfinished("section_7_6_rl_performance", "traffic_light_control")
 
 
+@pytest.mark.parametrize("phase", [Phase.SUBMITTING, Phase.SUBMITTED, Phase.RESTORED])
+def test_relay_that_is_killed_in_its_second_session_is_one_session_each(place, phase):
+    place.run(quick=True, relay=True)
+    manager = place.manager()
+    manager.journal = MortalJournal(manager.journal.folder, phase)
+    with pytest.raises(Killed):
+        manager.run_validation_section(config=place.config, quick=True, relay=True)
+    place.backend = place.kaggle.backend()
+    run = place.run(quick=True, relay=True)
+    assert run.steps_after == 512
+    assert place.kaggle.sessions_started == 2
+
+
 def test_lost_answers_all_along_the_way_are_one_session(place):
     for call in ("CreateDataset", "SaveKernel", "GetKernelSessionStatus", "ListKernelSessionOutput"):
         place.kaggle.add(Fault(call, "lost"))

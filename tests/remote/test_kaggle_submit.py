@@ -12,7 +12,7 @@ from tests.remote.kaggle_world import OPTIONS, kaggle_world
 from tests.remote.sessions import SECTION, make_request, until_over
 from validation_ch7.errors import BackendError, CapacityError, QuotaError
 from validation_ch7.remote.backend import SessionState
-from validation_ch7.remote.kaggle_push import KaggleSession, Step
+from validation_ch7.remote.kaggle_sessions import KaggleSession, Step
 from validation_ch7.session import read_summary
 
 API_CALLS = ["GetDataset", "StartBlobUpload", "CreateDataset", "GetDatasetStatus", "ListDatasetFiles", "SaveKernel"]
@@ -297,3 +297,13 @@ def test_cleaning_removes_only_what_is_ours_and_finished(kaggle, tmp_path):
     assert [line.split()[0] for line in backend.clean(lambda name: True)] == ["kernel", "dataset"]
     assert len(kaggle.world.kernels) == len(kaggle.world.datasets) == 1
     assert backend.clean(lambda name: True) == []
+
+
+def test_progress_of_the_upload_ends_at_everything(kaggle, tmp_path):
+    seen = []
+    request = make_request(tmp_path)
+    kaggle.add(Fault("upload", "half", status=503))
+    runs_once(kaggle, request, kaggle.backend(options=dataclasses.replace(OPTIONS, on_progress=seen.append)))
+    assert {progress.what for progress in seen} == {"upload"}
+    assert seen[-1].over
+    assert seen[-1].bytes_done == seen[-1].bytes_total == request.bundle.stat().st_size

@@ -119,3 +119,18 @@ def test_time_used_is_told_now_and_then(tmp_path):
     seen = follow(tmp_path, [*[RUNNING] * 80, COMPLETE], limit_s=7200.0)[1]
     used = [status.message for status in seen if "of 120 min used" in status.message]
     assert 2 <= len(used) <= 3
+
+
+def test_start_and_notices_tell_the_limit_and_what_is_left_of_the_hours(tmp_path, monkeypatch):
+    asked = []
+
+    def allowance(self):
+        asked.append(1)
+        return "21.5 of 30 GPU hours left this week"
+
+    monkeypatch.setattr(FakeBackend, "allowance", allowance, raising=False)
+    seen = follow(tmp_path, [QUEUED, *[RUNNING] * 80, COMPLETE], limit_s=7200.0)[1]
+    told = [status.message for status in seen if "GPU hours left" in status.message]
+    assert told[0] == "may take 120 min; 21.5 of 30 GPU hours left this week"
+    assert len(asked) == len(told) <= 4
+    assert seen[-1] == COMPLETE

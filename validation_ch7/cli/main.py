@@ -85,6 +85,17 @@ def status(selection: Selection, sessions: int) -> int:
     return show_status(selection, sessions)
 
 
+@main.command(context_settings=SETTINGS)
+@click.argument("session")
+@click.option("--yes", is_flag=True, help="Do it; without, only say what it means.")
+@selects_chain
+def abandon(selection: Selection, session: str, yes: bool) -> int:
+    """Give up a SESSION that was left unfinished and cannot be reached any more."""
+    from validation_ch7.cli.abandon import abandon_session
+
+    return abandon_session(selection, session, yes)
+
+
 main.add_command(run_section, "run")
 main.add_command(attach)
 main.add_command(doctor)

@@ -62,6 +62,7 @@ class Answering(click.Command):
 @click.option("--fresh", is_flag=True, help="Archive the checkpoints that are there and start at zero.")
 @click.option("--trust-foreign", is_flag=True, help="Allow reading pickles beside a foreign checkpoint.")
 @click.option("--wait", is_flag=True, help="Where quota or capacity is refused: wait and try again.")
+@click.option("--relay", is_flag=True, help="Kaggle: two kernels read each other's output; no checkpoint is uploaded.")
 @click.option("--workspace", type=click.Path(path_type=Path), help="Where data and results live.")
 @click.option("--config", type=click.Path(path_type=Path), help="Another section.yml.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
@@ -74,11 +75,13 @@ def run_section(as_json: bool, workspace: Path | None, backend: str, **flags: An
 def _run(as_json: bool, workspace: Path | None, backend: str, flags: dict[str, Any]) -> int:
     _check(flags)
     from validation_ch7.cli.conclusion import conclude
+    from validation_ch7.cli.transfer_bar import TransferBar
     from validation_ch7.planning import same_place
     from validation_kaggle_manager import ValidationKaggleManager  # late: --help must not wait for torch
 
     console = Console(sys.stderr if as_json else None)
-    manager = ValidationKaggleManager(workspace or default_workspace(), backend, say=console.say)
+    bar = None if as_json else TransferBar(console.say)
+    manager = ValidationKaggleManager(workspace or default_workspace(), backend, say=console.say, on_progress=bar)
     run = manager.run_validation_section(SECTION, **flags)
     place = same_place("auto", workspace, {"scenario": flags["scenario"], "config": flags["config"]})
     conclude(run, console, same_place(backend, workspace, flags), place)

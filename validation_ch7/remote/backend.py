@@ -49,6 +49,12 @@ class SessionRequest:
     gpu: bool = True
     detached: bool = False
     """Whether a session on this machine outlives a kill of its starter's process group."""
+    relay: bool = False
+    """Whether two kernels take turns, each reading the other's output; backends without kernels ignore it."""
+    carries: bool = True
+    """Whether the bundle is made for this session alone; else it carries code only, the same for all of a relay."""
+    parent_kernel: str = ""
+    """Kernel whose output holds what the session resumes from, where the bundle does not carry it."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,9 @@ class SessionRef:
 
     @property
     def results_name(self) -> str:
-        """Folder name for its results: ``<owner>_<kernel>``."""
-        return self.kernel_slug.replace("/", "_")
+        """Folder name for its results: ``<owner>_<kernel>``, of a later version ``<owner>_<kernel>_v<N>``."""
+        later = f"_v{self.version}" if self.version and self.version > 1 else ""
+        return self.kernel_slug.replace("/", "_") + later
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,8 @@ class FetchReport:
     complete: bool
     """Whether the output manifest is there and every file matches it."""
     faults: tuple[str, ...] = ()
+    unreachable: bool = False
+    """Whether a file is there and could not be brought now: asking again later may help."""
 
 
 class Backend(Protocol):

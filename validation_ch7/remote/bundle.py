@@ -52,12 +52,14 @@ class Bundle:
     sha256: str
     """Digest of its index, which names the digest of every member."""
     bytes: int
+    code_sha256: str = ""
+    """Digest of the code that it carries."""
 
 
 def build_bundle(
     target: Path,
     *,
-    plan: SessionPlan,
+    plan: SessionPlan | None,
     code_root: Path,
     files: Mapping[str, Path] | None = None,
     wheels: Sequence[Path] = (),
@@ -66,7 +68,8 @@ def build_bundle(
 
     Args:
         target: a bundle that is already there is built upon, which spares unchanged chunks.
-        plan: what the session is told; its ``code_sha256`` is filled in, or must match where it is set.
+        plan: what the session is told; its ``code_sha256`` is filled in, or must match where it is set. None
+            where it travels in the kernel's text: without checkpoints, too, the bundle is then always the same.
         code_root: the folder that holds the package ``validation_ch7``.
         files: name in the bundle, ``checkpoints/…``, to path on this disk.
         wheels: pure-Python wheels that the session's machine may lack.
@@ -77,16 +80,17 @@ def build_bundle(
     """
     path = target / BUNDLE_NAME if target.is_dir() or not target.suffix else target
     named = _checked({**(files or {}), **{f"wheels/{wheel.name}": wheel for wheel in wheels}})
-    plan = _with_code(plan, code_digest(code_root))
+    code = code_digest(code_root)
+    told = {} if plan is None else {PLAN_NAME: json_bytes(_with_code(plan, code).model_dump(mode="json"))}
     make_folder(path.parent)
     partial = path.parent / f"{PARTIAL_PREFIX}{path.name}"
     with storage_errors(path):
-        members = _write(path, partial, named, code_root, plan)
-        index = json_bytes({"members": dict(sorted(members.items())), "code_sha256": plan.code_sha256})
+        members = _write(path, partial, named, code_root, told)
+        index = json_bytes({"members": dict(sorted(members.items())), "code_sha256": code})
         _append(partial, {kernel_template.INDEX_NAME: index})
         partial.replace(path)
         fsync_directory(path.parent)
-        return Bundle(path, sha256_bytes(index), path.stat().st_size)
+        return Bundle(path, sha256_bytes(index), path.stat().st_size, code)
 
 
 def unpack_bundle(bundle: Path, target: Path, expected_sha256: str) -> dict[str, Any]:
@@ -137,7 +141,9 @@ def _with_code(plan: SessionPlan, digest: str) -> SessionPlan:
     return plan.model_copy(update={"code_sha256": digest})
 
 
-def _write(path: Path, partial: Path, files: dict[str, Path], code_root: Path, plan: SessionPlan) -> dict[str, Any]:
+def _write(
+    path: Path, partial: Path, files: dict[str, Path], code_root: Path, told: Mapping[str, bytes]
+) -> dict[str, Any]:
     """Fill ``partial`` with everything but the index, and return the index entries."""
     chunks = {name: match[1] for name in files if (match := _CHUNK.fullmatch(name))}
     sizes = {name: files[name].stat().st_size for name in chunks}
@@ -150,7 +156,7 @@ def _write(path: Path, partial: Path, files: dict[str, Path], code_root: Path, p
         for name in sorted(set(files) - set(chunks)):
             members[name] = _copy(archive, name, files[name])
     texts = {f"code/{name}": source.read_bytes() for name, source in code_files(code_root).items()}
-    texts[PLAN_NAME] = json_bytes(plan.model_dump(mode="json"))
+    texts |= told
     members.update({name: {"bytes": len(data), "sha256": sha256_bytes(data)} for name, data in texts.items()})
     _append(partial, texts)
     return members

@@ -12,11 +12,14 @@ from validation_ch7.extras import install_command
 from validation_ch7.remote.backend import Backend
 from validation_ch7.remote.credentials import REMEDY, find_credentials
 from validation_ch7.remote.local import LocalBackend
+from validation_ch7.remote.progress import OnProgress
 
 BACKENDS = ("auto", "local", "kaggle", "ray")
 
 
-def choose_backend(name: str, workspace: Path, environ: Mapping[str, str]) -> tuple[Backend, str]:
+def choose_backend(
+    name: str, workspace: Path, environ: Mapping[str, str], on_progress: OnProgress | None = None
+) -> tuple[Backend, str]:
     """Return the backend of this name and one sentence on why it is this one.
 
     Neither the Kaggle client nor the network is touched here.
@@ -47,16 +50,37 @@ def choose_backend(name: str, workspace: Path, environ: Mapping[str, str]) -> tu
         return LocalBackend(workspace, environ=environ), "local: asked for"
     if place is None:
         return LocalBackend(workspace, environ=environ), "local: no Kaggle credentials were found"
-    return _kaggle(workspace, environ), f"kaggle: credentials found in {place.where}"
+    return _kaggle(workspace, environ, on_progress), f"kaggle: credentials found in {place.where}"
 
 
-def _kaggle(workspace: Path, environ: Mapping[str, str]) -> Backend:
+def backend_of_session(
+    name: str, session_id: str, workspace: Path, environ: Mapping[str, str], on_progress: OnProgress | None = None
+) -> Backend:
+    """Return the backend of a session that was left unfinished.
+
+    Raises:
+        BackendError: it cannot be used now; the message says how to give the session up.
+    """
+    try:
+        return choose_backend(name, workspace, environ, on_progress)[0]
+    except BackendError as fault:
+        raise type(fault)(
+            f"A session was left unfinished on {name}, which cannot be used now.",
+            where=session_id,
+            found=fault.what,
+            remedy=f"{fault.remedy}. Or give that session up, with what it trained: "
+            f'python -m validation_ch7 abandon {session_id} --workspace "{workspace}" --yes',
+        ) from fault
+
+
+def _kaggle(workspace: Path, environ: Mapping[str, str], on_progress: OnProgress | None) -> Backend:
     if importlib.util.find_spec("validation_ch7.remote.kaggle") is None:
         raise BackendError(
             "This version cannot use Kaggle yet.", where="--backend kaggle", remedy="run with --backend local"
         )
     adapter = importlib.import_module("validation_ch7.remote.kaggle")
-    backend: Backend = adapter.KaggleBackend(workspace, environ=environ)
+    options = adapter.KaggleOptions(on_progress=on_progress)
+    backend: Backend = adapter.KaggleBackend(workspace, environ=environ, options=options)
     return backend
 
 

@@ -7,24 +7,25 @@ status 200, a cut connection, a short body or a flipped byte cost another try of
 from __future__ import annotations
 
 import hashlib
+import http.client
 import shutil
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 import requests
 
 from validation_ch7.errors import StorageError
 from validation_ch7.files import PARTIAL_PREFIX, confined, make_folder, sha256_file, storage_errors
+from validation_ch7.remote.progress import OnProgress, Tally
 from validation_ch7.remote.retry import FaultKind, Retrier, ServiceFault, kind_of_status
 from validation_ch7.remote.transport import Timeouts, retry_after, timed_session, translate
 
-_BLOCK = 1 << 16  # fits the cache: larger ones are measurably slower
+_BLOCK = 1 << 18
 _HEADROOM = 64 << 20
+_CONTENT = "content"
 
 
 @dataclass(frozen=True)
@@ -38,24 +39,12 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class DownloadProgress:
-    """How far a download is."""
+class NotBrought:
+    """Why a file is not here."""
 
-    files_done: int
-    files_total: int
-    bytes_done: int
-    bytes_total: int
-    seconds: float
-
-    @property
-    def rate(self) -> float:
-        """Speed so far [bytes/s]."""
-        return self.bytes_done / self.seconds if self.seconds > 0 else 0.0
-
-    @property
-    def left_s(self) -> float | None:
-        """Time left at this speed [s], or None where it cannot be told."""
-        return (self.bytes_total - self.bytes_done) / self.rate if self.rate > 0 and self.bytes_total else None
+    reason: str
+    passing: bool = False
+    """Whether it is there, and only the way to it failed: asking again later may help."""
 
 
 @dataclass
@@ -72,10 +61,10 @@ class Downloader:
     retrier: Retrier
     timeouts: Timeouts = field(default_factory=Timeouts)
     streams: int = 4
-    on_progress: Callable[[DownloadProgress], None] | None = None
+    on_progress: OnProgress | None = None
     clock: Callable[[], float] = time.monotonic
 
-    def fetch(self, files: Sequence[RemoteFile], target: Path) -> dict[str, str]:
+    def fetch(self, files: Sequence[RemoteFile], target: Path) -> dict[str, NotBrought]:
         """Bring ``files`` into ``target`` and return what is wrong, by name; files that are right stay.
 
         Raises:
@@ -84,7 +73,8 @@ class Downloader:
         make_folder(target)
         wanted = [file for file in files if not already_there(file, target)]
         _check_space(target, sum(file.bytes or 0 for file in wanted))
-        tally = _Tally(self, files, wanted)
+        had, size = len(files) - len(wanted), sum(file.bytes or 0 for file in wanted)
+        tally = Tally("download", self.on_progress, self.clock, files=(had, len(files)), bytes_total=size)
         with timed_session(self.timeouts, self.streams) as session, ThreadPoolExecutor(self.streams) as pool:
             jobs = {file.name: pool.submit(self._bring, session, file, target, tally) for file in wanted}
             try:
@@ -92,13 +82,15 @@ class Downloader:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+            finally:
+                tally.close()
         return {name: fault for name, fault in faults.items() if fault}
 
-    def _bring(self, session: requests.Session, file: RemoteFile, target: Path, tally: _Tally) -> str | None:
+    def _bring(self, session: requests.Session, file: RemoteFile, target: Path, tally: Tally) -> NotBrought | None:
         try:
             path = confined(target, file.name)
         except StorageError as fault:
-            return f"{fault.what} {fault.found}"
+            return NotBrought(f"{fault.what} {fault.found}")
         part = path.with_name(f"{PARTIAL_PREFIX}{path.name[-200:]}")
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,13 +99,15 @@ class Downloader:
             try:
                 self.retrier.run(lambda: self._try(session, file, part, tally))
             except ServiceFault as fault:
-                part.unlink(missing_ok=True)
-                return str(fault.found)
+                passing = fault.passing and fault.where != _CONTENT
+                if not passing or file.sha256 is None:
+                    part.unlink(missing_ok=True)
+                return NotBrought(str(fault.found), passing)
             part.replace(path)
         tally.file_done()
         return None
 
-    def _try(self, session: requests.Session, file: RemoteFile, part: Path, tally: _Tally) -> None:
+    def _try(self, session: requests.Session, file: RemoteFile, part: Path, tally: Tally) -> None:
         """Complete ``part`` and check it; a wrong one is removed, a short one is kept for the next try."""
         offset = part.stat().st_size if part.exists() else 0
         if file.bytes is not None and offset >= file.bytes:
@@ -126,8 +120,14 @@ class Downloader:
                 offset = offset if answer.status_code == 206 else 0
                 length = int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
                 digest = _digest_of(part, offset) if offset else hashlib.sha256()
+                tally.begin(file.name, offset)
+                received = 0
                 with part.open("ab" if offset else "wb") as sink:
-                    received = _copy(answer, sink, digest, tally)
+                    for block in _blocks(answer):
+                        sink.write(block)
+                        digest.update(block)
+                        received += len(block)
+                        tally.block(file.name, len(block))
         except (requests.exceptions.RequestException, OSError) as fault:
             if isinstance(fault, OSError) and not isinstance(fault, requests.exceptions.RequestException):
                 raise
@@ -137,30 +137,7 @@ class Downloader:
             raise _fault(file, f"cut off after {size} bytes")
         if (file.bytes not in (None, size)) or (file.sha256 not in (None, digest.hexdigest())):
             part.unlink()
-            raise _fault(file, "content differs from its digest")
-
-
-class _Tally:
-    """Counts what has arrived, over all threads."""
-
-    def __init__(self, downloader: Downloader, files: Sequence[RemoteFile], wanted: Sequence[RemoteFile]) -> None:
-        self._tell, self._clock = downloader.on_progress, downloader.clock
-        self._lock = threading.Lock()
-        self._began = self._clock()
-        self._files, self._files_total = len(files) - len(wanted), len(files)
-        self._bytes, self._bytes_total = 0, sum(file.bytes or 0 for file in wanted)
-
-    def file_done(self) -> None:
-        self.block(0, files=1)
-
-    def block(self, size: int, files: int = 0) -> None:
-        if self._tell is None:
-            return
-        with self._lock:
-            self._bytes += size
-            self._files += files
-            seconds = self._clock() - self._began
-            self._tell(DownloadProgress(self._files, self._files_total, self._bytes, self._bytes_total, seconds))
+            raise ServiceFault(FaultKind.TRANSIENT, _CONTENT, "content differs from its digest", maybe_done=False)
 
 
 def already_there(file: RemoteFile, target: Path) -> bool:
@@ -184,14 +161,29 @@ def with_urls(files: Sequence[RemoteFile], urls: Mapping[str, str]) -> list[Remo
     return [RemoteFile(file.name, urls.get(file.name, file.url), file.bytes, file.sha256) for file in files]
 
 
-def _copy(answer: requests.Response, sink: BinaryIO, digest: hashlib._Hash, tally: _Tally) -> int:
-    received = 0
-    for block in answer.iter_content(_BLOCK):
-        sink.write(block)
-        digest.update(block)
-        received += len(block)
-        tally.block(len(block))
-    return received
+def _blocks(answer: requests.Response) -> Iterator[bytes | memoryview]:
+    """Yield the content in blocks, each good until the next one is asked for.
+
+    Where nothing has to be decoded, the connection fills one buffer again and again: no byte is copied in between.
+    """
+    plain = answer.headers.get("Content-Encoding", "identity") == "identity"
+    connection = getattr(answer.raw, "_original_response", None) if plain else None
+    if connection is None:
+        yield from answer.iter_content(_BLOCK)
+        return
+    buffer = memoryview(bytearray(_BLOCK))
+    while size := _fill(connection, buffer):
+        yield buffer[:size]
+    answer.raw.release_conn()  # read to its end: it may bring the next file
+
+
+def _fill(connection: http.client.HTTPResponse, buffer: memoryview) -> int:
+    try:
+        return connection.readinto(buffer)
+    except TimeoutError as fault:
+        raise requests.exceptions.ReadTimeout(str(fault)) from fault
+    except (OSError, ValueError, http.client.HTTPException) as fault:
+        raise requests.exceptions.ConnectionError(str(fault)) from fault
 
 
 def _digest_of(part: Path, size: int) -> hashlib._Hash:

@@ -15,24 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from validation_ch7.remote.backend import FetchReport, SessionRef, SessionRequest, SessionState, SessionStatus
-from validation_ch7.remote.download import Downloader, DownloadProgress
+from validation_ch7.remote.download import Downloader
 from validation_ch7.remote.kaggle_client import KaggleClient, log_pieces
-from validation_ch7.remote.kaggle_datasets import READY_PATIENCE, KaggleDatasets
+from validation_ch7.remote.kaggle_datasets import READY_PATIENCE, DatasetState, KaggleDatasets
 from validation_ch7.remote.kaggle_kernels import GpuQuota, KaggleKernels, KernelPush
 from validation_ch7.remote.kaggle_log import LogFollower, split_lines
-from validation_ch7.remote.kaggle_push import (
-    KaggleSession,
-    KaggleSessions,
-    Step,
-    push_once,
-    pushed_version,
-    quota_error,
-)
+from validation_ch7.remote.kaggle_push import push_once, pushed_version, quota_error
 from validation_ch7.remote.kaggle_quota import keep_quota
+from validation_ch7.remote.kaggle_relay import KernelRelay
 from validation_ch7.remote.kaggle_results import fetch_results
+from validation_ch7.remote.kaggle_sessions import KaggleSession, KaggleSessions, Step
+from validation_ch7.remote.progress import OnProgress
 from validation_ch7.remote.retry import Patience, Retrier, ServiceFault
 from validation_ch7.remote.slug import MAX_SLUG, session_slug, slugify
 from validation_ch7.remote.transport import Timeouts
+from validation_ch7.session import OutputFile
 
 _STATES = {
     "QUEUED": SessionState.QUEUED,
@@ -59,7 +56,8 @@ class KaggleOptions:
     patience: Patience = field(default_factory=Patience)
     ready: Patience = READY_PATIENCE
     """How long a dataset may take to become ready."""
-    on_progress: Callable[[DownloadProgress], None] | None = None
+    on_progress: OnProgress | None = None
+    """Told how far downloads and uploads are; must be quick."""
 
 
 class KaggleBackend:
@@ -89,9 +87,10 @@ class KaggleBackend:
         client = KaggleClient(os.environ if environ is None else environ, self.options.timeouts, self._retrier)
         self._client = client
         self._kernels = KaggleKernels(client)
-        self._datasets = KaggleDatasets(client, self.options.ready)
+        self._datasets = KaggleDatasets(client, self.options.ready, self.options.on_progress)
         self._output = workspace.resolve() / "validation_output"
         self._sessions = KaggleSessions(self._output / "kaggle_sessions")
+        self._relay = KernelRelay(self._sessions, self._kernels, self._output / "results")
         self._followers: dict[str, LogFollower] = {}
         self._last: dict[str, SessionState] = {}
         self._final_logs: dict[str, list[str]] = {}
@@ -110,17 +109,9 @@ class KaggleBackend:
             return known
         if request.gpu:
             self._check_quota()
-        base = slugify(request.title)
-        session = KaggleSession(
-            session_id=request.session_id,
-            step=Step.UPLOADING,
-            owner=self._client.owner,
-            kernel=session_slug(request.title, request.session_id),
-            dataset=f"{base[: MAX_SLUG - 7].strip('-')}-bundle",
-            bundle_sha256=request.bundle_sha256,
-        )
-        session = self._publish(self._sessions.write(session), request)
-        version, url = push_once(self._kernels, self._push(session, request), request.session_id, self._retrier)
+        session = self._publish(self._sessions.write(self._intended(request)), request)
+        push, before = self._push(session, request), session.version_before
+        version, url = push_once(self._kernels, push, request.session_id, self._retrier, before)
         return self._pushed(session, version, url)
 
     def find(self, session_id: str) -> SessionRef | None:
@@ -132,11 +123,13 @@ class KaggleBackend:
                 if kernel.slug.endswith(f"-{tail}"):
                     slug = f"{self._client.owner}/{kernel.slug}"
                     return SessionRef(self.name, session_id, slug, kernel.version)
-            return None
+            found = self._relay.find(session_id)
+            return SessionRef(self.name, session_id, f"{self._client.owner}/{found[0]}", found[1]) if found else None
         if session.step is Step.PUSHED:
-            return self._ref(session)
+            return session.ref()
         if session.step is Step.PUSHING:
-            version = pushed_version(self._kernels, session.kernel, session_id, self._retrier)
+            before = session.version_before
+            version = pushed_version(self._kernels, session.kernel, session_id, self._retrier, before)
             return None if version is None else self._pushed(session, version, "")
         return None
 
@@ -188,9 +181,21 @@ class KaggleBackend:
         self._woken.clear()
         return ended
 
+    def holder(self, title: str, files: Mapping[str, OutputFile]) -> str:
+        """Return the kernel whose newest output holds all of ``files``, or nothing where there is none."""
+        return self._relay.holder(slugify(title), files)
+
     def quota(self) -> GpuQuota:
         """Return what is left of the week's GPU hours."""
         return self._kernels.quota()
+
+    def allowance(self) -> str:
+        """Return what is left of the week's GPU hours, in words; empty where Kaggle does not tell."""
+        try:
+            quota = self._kernels.quota(_STATUS_PATIENCE)
+        except ServiceFault:
+            return ""
+        return f"{quota.left_s / 3600:.1f} of {quota.allowed_s / 3600:.0f} GPU hours left this week"
 
     def account(self) -> str:
         """Return the name of the account, after checking the credentials with the service.
@@ -208,10 +213,12 @@ class KaggleBackend:
         """
         sessions = self._sessions.all()
         gone = [session for session in sessions if session.owner == self._client.owner and finished(session.session_id)]
-        needed = {session.dataset for session in sessions if session not in gone}
+        left = [session for session in sessions if session not in gone]
+        needed, busy = {session.dataset for session in left}, {session.kernel for session in left}
+        busy |= {session.parent_kernel for session in left}
         deleted = []
         for session in gone:
-            if self._kernels.kernel(session.kernel) is not None:
+            if session.kernel not in busy and self._kernels.kernel(session.kernel) is not None:
                 self._kernels.delete_kernel(session.kernel)
                 deleted.append(f"kernel {session.owner}/{session.kernel}")
             if session.dataset not in needed and self._datasets.state(session.dataset) is not None:
@@ -230,10 +237,43 @@ class KaggleBackend:
             used = f"{quota.used_s / 3600:.2f} of {quota.allowed_s / 3600:.2f} hours used"
             raise quota_error(used, quota)
 
+    def _intended(self, request: SessionRequest) -> KaggleSession:
+        """Return the intent to run this session: under which names, and after what."""
+        base, pair, kernel = slugify(request.title), "", session_slug(request.title, request.session_id)
+        if request.relay:
+            kernel, pair = self._relay.next_kernel(base, request.session_id, request.parent_kernel)
+        before = self._kernels.kernel(kernel) if pair else None
+        return KaggleSession(
+            session_id=request.session_id,
+            step=Step.UPLOADING,
+            owner=self._client.owner,
+            kernel=kernel,
+            dataset=f"{base[: MAX_SLUG - 7].strip('-')}-{'bundle' if request.carries else 'code'}",
+            bundle_sha256=request.bundle_sha256,
+            gpu=request.gpu,
+            internet=self.options.internet,
+            chain=base if pair else "",
+            pair=pair,
+            parent_kernel=request.parent_kernel,
+            parent_version=self._relay.newest_version(request.parent_kernel) if pair else 0,
+            version_before=before.version if before else 0,
+        )
+
     def _publish(self, session: KaggleSession, request: SessionRequest) -> KaggleSession:
-        title = session.dataset.replace("-", " ")
-        version = self._datasets.publish(session.dataset, title, request.bundle, f"session {request.session_id}")
+        """Bring the bundle to Kaggle, unless the very same is there already."""
+        title, version = session.dataset.replace("-", " "), self._published(session, request.bundle)
+        if version is None:
+            version = self._datasets.publish(session.dataset, title, request.bundle, f"session {request.session_id}")
         return self._sessions.write(session.model_copy(update={"step": Step.PUSHING, "dataset_version": version}))
+
+    def _published(self, session: KaggleSession, bundle: Path) -> int | None:
+        """Return the version that holds this bundle already, if it is the newest one."""
+        wanted = (session.owner, session.dataset, session.bundle_sha256)
+        for known in reversed(self._sessions.all()):
+            if known.dataset_version and (known.owner, known.dataset, known.bundle_sha256) == wanted:
+                held = DatasetState(known.dataset_version, {bundle.name: bundle.stat().st_size})
+                return known.dataset_version if self._datasets.state(known.dataset) == held else None
+        return None
 
     def _push(self, session: KaggleSession, request: SessionRequest) -> KernelPush:
         return KernelPush(
@@ -245,15 +285,12 @@ class KaggleBackend:
             gpu=request.gpu,
             internet=self.options.internet,
             machine_shape=self.options.machine_shape,
+            kernel_sources=(f"{session.owner}/{session.parent_kernel}",) if session.parent_kernel else (),
         )
 
     def _pushed(self, session: KaggleSession, version: int, url: str) -> SessionRef:
         changes = {"step": Step.PUSHED, "kernel_version": version, "url": url}
-        return self._ref(self._sessions.write(session.model_copy(update=changes)))
-
-    def _ref(self, session: KaggleSession) -> SessionRef:
-        slug = f"{session.owner}/{session.kernel}"
-        return SessionRef(self.name, session.session_id, slug, session.kernel_version)
+        return self._sessions.write(session.model_copy(update=changes)).ref()
 
     def _final_log(self, ref: SessionRef) -> list[str]:
         if ref.session_id not in self._final_logs:

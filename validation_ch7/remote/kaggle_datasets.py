@@ -15,6 +15,7 @@ from typing import Any
 from validation_ch7.errors import BackendError
 from validation_ch7.remote.kaggle_client import KaggleClient
 from validation_ch7.remote.kaggle_upload import upload
+from validation_ch7.remote.progress import OnProgress
 from validation_ch7.remote.retry import FaultKind, Patience, ServiceFault
 
 _TYPES = "datasets.types.dataset_api_service"
@@ -34,8 +35,11 @@ class DatasetState:
 class KaggleDatasets:
     """Publishes bundles; all methods raise ``ServiceFault`` and ``CredentialsError``."""
 
-    def __init__(self, client: KaggleClient, ready: Patience = READY_PATIENCE) -> None:
+    def __init__(
+        self, client: KaggleClient, ready: Patience = READY_PATIENCE, on_progress: OnProgress | None = None
+    ) -> None:
         self._client = client
+        self._on_progress = on_progress
         self._ready = ready
 
     def publish(self, slug: str, title: str, bundle: Path, note: str) -> int:
@@ -50,7 +54,7 @@ class KaggleDatasets:
         request.name, request.content_length = bundle.name, bundle.stat().st_size
         request.last_modified_epoch_seconds = int(bundle.stat().st_mtime)
         blob = self._client.call("start of an upload", lambda sdk: sdk.blobs.blob_api_client.start_blob_upload(request))
-        upload(bundle, str(blob.create_url), self._client.timeouts, self._client.retrier)
+        upload(bundle, str(blob.create_url), self._client.timeouts, self._client.retrier, self._on_progress)
         held = {bundle.name: bundle.stat().st_size}
         floor = before.version if before else 0
         accepted = False

@@ -148,10 +148,12 @@ class KaggleKernels:
         request = self._of_kernel("ApiDeleteKernelRequest", slug, None)
         self.client.call(f"deletion of {slug}", lambda sdk: _kernels(sdk).delete_kernel(request))
 
-    def quota(self) -> GpuQuota:
+    def quota(self, patience: Patience | None = None) -> GpuQuota:
         """Return what is left of the week's GPU hours."""
         request = self.client.message(_TYPES, "ApiGetAcceleratorQuotaStatisticsRequest")
-        answer = self.client.call("GPU quota", lambda sdk: _kernels(sdk).get_accelerator_quota_statistics(request))
+        answer = self.client.call(
+            "GPU quota", lambda sdk: _kernels(sdk).get_accelerator_quota_statistics(request), patience=patience
+        )
         gpu, refresh = answer.gpu_quota, answer.quota_refresh_time
         used = sum(part.total_seconds() for part in (gpu.time_used, gpu.time_reserved) if part is not None)
         allowed = gpu.total_time_allowed.total_seconds() if gpu.total_time_allowed else float("inf")

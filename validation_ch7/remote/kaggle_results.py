@@ -12,7 +12,7 @@ from validation_ch7.errors import SessionFailedError
 from validation_ch7.files import commit_bytes, make_folder
 from validation_ch7.remote.backend import FetchReport
 from validation_ch7.remote.collect import chunk_digest
-from validation_ch7.remote.download import Downloader, RemoteFile
+from validation_ch7.remote.download import Downloader, NotBrought, RemoteFile
 from validation_ch7.remote.kaggle_client import log_pieces
 from validation_ch7.remote.kaggle_kernels import KaggleKernels
 from validation_ch7.schema import parse_document
@@ -52,14 +52,14 @@ def fetch_results(
     listing = list_outputs(kernels, slug, version)
     manifests, faults = _manifests(listing.urls, downloader)
     wanted = _wanted(listing.urls, manifests)
-    missing = {file.name: "missing" for file in wanted if not file.url}
+    faults |= {file.name: NotBrought("missing") for file in wanted if not file.url}
     brought = [file for file in wanted if file.url]
     failed = downloader.fetch(brought, target)
     if failed:
         fresh = list_outputs(kernels, slug, version).urls
         again = [RemoteFile(f.name, fresh.get(f.name, f.url), f.bytes, f.sha256) for f in brought if f.name in failed]
         failed = downloader.fetch(again, target)
-    faults |= missing | failed
+    faults |= failed
     for name, data in manifests.items():
         make_folder((target / name).parent)
         commit_bytes(target / name, data)
@@ -67,11 +67,12 @@ def fetch_results(
     if listing.log:
         commit_bytes(target / LOG_NAME, "".join(log_pieces(listing.log)).encode("utf-8"))
         files.append(LOG_NAME)
-    lines = tuple(f"{name}: {fault}" for name, fault in sorted(faults.items()))
-    return FetchReport(target, tuple(files), bool(manifests) and not lines, lines)
+    lines = tuple(f"{name}: {fault.reason}" for name, fault in sorted(faults.items()))
+    unreachable = any(fault.passing for fault in faults.values())
+    return FetchReport(target, tuple(files), bool(manifests) and not lines, lines, unreachable)
 
 
-def _manifests(urls: Mapping[str, str], downloader: Downloader) -> tuple[dict[str, bytes], dict[str, str]]:
+def _manifests(urls: Mapping[str, str], downloader: Downloader) -> tuple[dict[str, bytes], dict[str, NotBrought]]:
     """Return the output manifests that can be read, by name, and what is wrong with the others."""
     names = [name for name in urls if name.endswith(f"/{OUTPUT_MANIFEST_NAME}") and name.count("/") == 1]
     found: dict[str, bytes] = {}
@@ -85,7 +86,7 @@ def _manifests(urls: Mapping[str, str], downloader: Downloader) -> tuple[dict[st
                     parse_manifest(name, data)
                     found[name] = data
                 except SessionFailedError as fault:
-                    faults[name] = str(fault.found)
+                    faults[name] = NotBrought(str(fault.found))
     return found, faults
 
 

@@ -1,10 +1,11 @@
 """A training session on a machine that knows nothing of it: find the bundle, check it, run it.
 
 This file is the whole kernel. It uses the standard library only, because on the machine of the session
-nothing else is sure to be there; the three constants are filled in when the session is submitted. What
-it does, in order: find the bundle below the input folder, verify every byte of it, unpack it outside the
-output folder, put the unpacked code first, make stable-baselines3 importable without a network, look at
-GPU and network, and hand over to the code. If anything fails on the way, it says so in
+nothing else is sure to be there; the constants are filled in when the session is submitted. What it does,
+in order: find the bundle below the input folder, verify every byte of it, unpack it outside the output
+folder, take the checkpoint from the output of an earlier kernel where it is to be found there, put the
+unpacked code first, make stable-baselines3 importable without a network, look at GPU and network, and hand
+over to the code. If anything fails on the way, it says so in
 session_summary.json and exits non-zero: a session that did not run must not look like one that did.
 """
 
@@ -26,15 +27,18 @@ import time
 import traceback
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 SESSION_ID = "@SESSION_ID@"
 BUNDLE_SHA256 = "@BUNDLE_SHA256@"
 SECTION = "@SECTION@"
+PLAN = "@PLAN@"  # JSON; empty where the plan travels in the bundle
+INHERITED = "@INHERITED@"  # JSON: what an earlier kernel's output must hold, with sizes and digests
 
 BUNDLE_NAME = "validation_session.bundle"
 INDEX_NAME = "bundle.json"
 PLAN_NAME = "session_plan.json"
+HANDED_ON = ".handed-on"
 BLOCK = 1 << 20
 LOOK_UP_S = 2.0
 
@@ -87,15 +91,52 @@ def unpack(bundle: Path, target: Path, expected_sha256: str) -> dict[str, Any]:
 
 def extract(archive: zipfile.ZipFile, name: str, entry: dict[str, Any], path: Path) -> None:
     """Write one member to ``path``, in blocks, and check its size and digest."""
+    with archive.open(name) as source:
+        if not write_checked(source, entry, path):
+            raise BundleFault(f"{name}: content differs from its digest")
+
+
+def write_checked(source: IO[bytes], entry: dict[str, Any], path: Path) -> bool:
+    """Write ``source`` to ``path``, in blocks, and return whether it has the size and the digest of ``entry``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
-    with archive.open(name) as source, path.open("wb") as sink:
-        while size <= entry["bytes"] and (block := source.read(BLOCK)):  # no more than the index promises
+    with path.open("wb") as sink:
+        while size <= entry["bytes"] and (block := source.read(BLOCK)):  # no more than was promised
             digest.update(block)
             size += len(block)
             sink.write(block)
-    if size != entry["bytes"] or digest.hexdigest() != entry["sha256"]:
-        raise BundleFault(f"{name}: content differs from its digest")
+    return bool(size == entry["bytes"] and digest.hexdigest() == entry["sha256"])
+
+
+def inherit(root: Path, target: Path, inherited: dict[str, Any]) -> None:
+    """Bring what this session resumes from out of the output of an earlier kernel, wherever it is mounted."""
+    names = {name.rsplit("/", 1)[-1] for name in inherited} | {e["sha256"] + HANDED_ON for e in inherited.values()}
+    found: dict[str, list[Path]] = {}
+    for path in sorted(root.rglob("*")) if inherited else ():
+        if path.name in names and path.is_file():
+            found.setdefault(path.name, []).append(path)
+    for name, entry in inherited.items():
+        places = found.get(name.rsplit("/", 1)[-1], []) + found.get(entry["sha256"] + HANDED_ON, [])
+        if not any(take_over(place, entry, member_path(target, name)) for place in places):
+            seen = ", ".join(map(str, places)) or "nothing of its name"
+            raise BundleFault(f"{name} ({entry['sha256'][:12]}) is not in the output of a kernel below {root}: {seen}")
+
+
+def take_over(place: Path, entry: dict[str, Any], path: Path) -> bool:
+    """Copy one file that an earlier kernel left and return whether it is the one that was expected."""
+    if place.stat().st_size != entry["bytes"]:
+        return False
+    with place.open("rb") as source:
+        return write_checked(source, entry, path)
+
+
+def hand_on(outputs: Path, target: Path) -> None:
+    """Leave every archive a second time under a name that no platform unpacks, for the kernel that reads it."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(outputs.rglob("*.zip")):
+        with path.open("rb") as stream:
+            name = hashlib.file_digest(stream, "sha256").hexdigest() + HANDED_ON
+        shutil.copyfile(path, target / name)
 
 
 def member_path(target: Path, name: str) -> Path:
@@ -112,13 +153,14 @@ def code_digest_of(members: dict[str, Any]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def check_plan(plan: dict[str, Any], index: dict[str, Any]) -> None:
+def check_plan(plan: dict[str, Any], index: dict[str, Any], inherited: dict[str, Any]) -> None:
     """Refuse to run another session's plan, old code, or a start from zero where a parent was expected."""
     if plan["session_id"] != SESSION_ID:
         raise BundleFault(f"The plan is of session {plan['session_id']}, expected {SESSION_ID}")
     if plan["code_sha256"] != index["code_sha256"]:
         raise BundleFault(f"The code is {index['code_sha256']}, the plan expects {plan['code_sha256']}")
-    checkpoints = [name for name in index["members"] if name.startswith("checkpoints/") and name.endswith(".zip")]
+    names = [*index["members"], *inherited]
+    checkpoints = [name for name in names if name.startswith("checkpoints/") and name.endswith(".zip")]
     if plan["parent"] and not checkpoints:
         raise BundleFault(f"The plan resumes from {plan['parent'][:12]}, but the bundle carries no checkpoint")
 
@@ -181,11 +223,18 @@ def run(working: Path, scratch: Path, plan: dict[str, Any]) -> int:
     network: list[str] = []
     looking = threading.Thread(target=look_up, args=("www.kaggle.com", network), daemon=True)
     looking.start()
-    bundle = find_bundle(Path(os.environ.get("VALIDATION_INPUT_ROOT", "/kaggle/input")))
+    root = Path(os.environ.get("VALIDATION_INPUT_ROOT", "/kaggle/input"))
+    bundle = find_bundle(root)
     say(f"session {SESSION_ID}, bundle {bundle} ({bundle.stat().st_size} bytes)")
     index = unpack(bundle, scratch, BUNDLE_SHA256)
+    if PLAN:
+        (scratch / PLAN_NAME).write_text(PLAN, encoding="utf-8")
     plan.update(json.loads((scratch / PLAN_NAME).read_text(encoding="utf-8")))
-    check_plan(plan, index)
+    inherited = json.loads(INHERITED) if INHERITED else {}
+    check_plan(plan, index, inherited)
+    inherit(root, scratch, inherited)
+    if inherited:
+        say(f"{len(inherited)} file(s) taken from the output of the kernel before, every byte checked")
     code = settle_code(scratch / "code", index)
     sys.path.insert(0, str(code))
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(code), os.environ.get("PYTHONPATH")]))
@@ -205,7 +254,10 @@ def run(working: Path, scratch: Path, plan: dict[str, Any]) -> int:
     room = importlib.import_module("validation_ch7.training.run_session")
     if code.resolve() not in Path(str(room.__file__)).resolve().parents:
         raise BundleFault(f"The code that was imported is not the bundle's: {room.__file__}")
-    return int(room.run_session(scratch / PLAN_NAME, scratch / "checkpoints", working, facts))
+    status = int(room.run_session(scratch / PLAN_NAME, scratch / "checkpoints", working, facts))
+    if PLAN:
+        hand_on(working / SECTION, working / "handed_on")
+    return status
 
 
 def settle_code(code: Path, index: dict[str, Any]) -> Path:

@@ -65,6 +65,15 @@ class Live(Protocol):
         ...
 
 
+@runtime_checkable
+class Metered(Protocol):
+    """A backend that gives only so many hours."""
+
+    def allowance(self) -> str:
+        """Return what is left of them, in words; empty where it cannot be told now."""
+        ...
+
+
 @dataclass(frozen=True)
 class Watch:
     """What has been seen so far of one session; times by the clock of the watch [s]."""
@@ -151,7 +160,10 @@ def watch(
         before, state = state, state.after(status, clock())
         if status != last or state.notices > before.notices:
             attempt = 0 if status != last else attempt
-            on_status(state.notice(status, clock(), limit_s))
+            began = state.running_since is not None and before.running_since is None
+            notice = state.notice(status, clock(), limit_s)
+            metered = began or state.notices > before.notices
+            on_status(_with_allowance(notice, backend, limit_s if began else None) if metered else notice)
             last = status
         read_log()
         if status.state.terminal:
@@ -173,6 +185,13 @@ def _wait(backend: Backend, delay: float, sleep: Callable[[float], None], read_l
             read_log()
             if live.woken():
                 return
+
+
+def _with_allowance(status: SessionStatus, backend: Backend, limit_s: float | None) -> SessionStatus:
+    if not isinstance(backend, Metered) or status.state.terminal:
+        return status
+    limit = f"may take {limit_s / 60:.0f} min" if limit_s else ""
+    return SessionStatus(status.state, "; ".join(filter(None, [status.message, limit, backend.allowance()])))
 
 
 def _lost(ref: SessionRef, fault: str) -> BackendError:

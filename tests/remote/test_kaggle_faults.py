@@ -1,0 +1,117 @@
+"""Every scenario through manager, official client and emulated service: no second session, no damaged training tree.
+
+The first 256 steps are there; the second session, which the trouble meets, leaves what a real session left, so
+that the end can be compared bit by bit with that of a chain without trouble.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+import validation_kaggle_manager
+from tests.chain.conftest import Place
+from tests.chain.test_killed_manager import Killed, MortalJournal
+from tests.emulator.world import Rules
+from tests.remote.fault_scenarios import SCENARIOS, replay_code, table
+from tests.remote.kaggle_world import OPTIONS, kaggle_world
+from validation_ch7.checkpoints.archive import read_archive
+from validation_ch7.checkpoints.resume import state_digest
+from validation_ch7.cli.outcome import exit_code_of
+from validation_ch7.remote.request import prepare
+from validation_ch7.remote.transport import Timeouts
+
+ROOT = Path(__file__).parents[2]
+PATIENT = dataclasses.replace(OPTIONS, timeouts=Timeouts(5.0, 2.0, 10.0))  # also on a busy machine
+SECTION, SCENARIO = "section_7_6_rl_performance", "traffic_light_control"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A chain of two sessions without trouble: the tree after the first, and what the second left."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    place = Place(folder / "chain")
+    place.run(quick=True)
+    shutil.copytree(place.root / "validation_ch7", folder / "after_one")
+    place.run(quick=True)
+    last = place.backend.submitted[-1].session_id
+    shutil.copytree(place.root / "sessions" / last / "working" / SECTION, folder / "outputs")
+    place.code = replay_code(folder / "code", folder / "outputs")
+    place.folder, place.digest = folder, tree_digest(place)
+    return place
+
+
+def tree_digest(place):
+    return state_digest(read_archive(place.store.paths()[0]))
+
+
+@pytest.fixture
+def place(tmp_path, undisturbed, monkeypatch):
+    place = Place(tmp_path / "work space")
+    shutil.copytree(undisturbed.folder / "after_one", place.root / "validation_ch7")
+    (undisturbed.folder / "behaviour").write_text("good")
+    place.behave = (undisturbed.folder / "behaviour").write_text
+
+    def replayed(backend, plan, files, _, output, *, relay):
+        return prepare(backend, plan, files, undisturbed.code, output, relay=relay)
+
+    monkeypatch.setattr(validation_kaggle_manager, "prepare", replayed)
+    monkeypatch.setattr("validation_ch7.remote.request.session_wheels", lambda _: [])
+    return place
+
+
+def run(place, kaggle, killed=None):
+    """Run the second session as the command would, and return the exit code."""
+    short = threading.Event()
+    place.backend = kaggle.backend(options=PATIENT)
+    manager = place.manager(sleep=lambda seconds: short.wait(min(seconds, 0.02)))
+    if killed is not None:
+        manager.journal = MortalJournal(manager.journal.folder, killed)
+    try:
+        facts = {"config": place.config, "quick": True, "session_timesteps": None, "timesteps": 512}
+        return exit_code_of(lambda: manager.run_validation_section(**facts).exit_code)
+    except Killed:
+        return 137
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_trouble_costs_no_second_session_and_no_step(place, undisturbed, tmp_path, name, monkeypatch, capsys):
+    scenario = SCENARIOS[name]
+    place.behave(scenario.behaviour)
+    before = {path.name: path.read_bytes() for path in place.store.paths()}
+    with kaggle_world(tmp_path, scenario.rules) as kaggle:
+        with monkeypatch.context() as patched:
+            kaggle.patch = patched.setattr
+            scenario.arrange(kaggle)
+            kaggle.add(*scenario.faults)
+            code = run(place, kaggle, scenario.killed)
+        told = place.said + capsys.readouterr().err
+        assert (code, kaggle.sessions_ever) == (scenario.exit_code, scenario.sessions), told
+        assert scenario.says in told
+        steps = [place.store.verify(path).steps for path in place.store.paths()]
+        assert steps[0] in (384, 512) or before == {path.name: path.read_bytes() for path in place.store.paths()}
+        kaggle.world.rules, kaggle.world.plan._left = Rules(), []
+        kaggle.world.pardon()
+        place.behave("good")
+        unfinished = place.manager().journal.unfinished(SECTION, SCENARIO)
+        if code == 0:  # a true success: nothing is left to be done
+            assert (steps[0], unfinished) == (512, [])
+        elif steps[0] < 512 or unfinished:
+            assert run(place, kaggle) == 0, place.said
+        assert kaggle.sessions_ever == scenario.in_all
+    assert place.store.newest_steps() == 512
+    assert tree_digest(place) == undisturbed.digest
+    assert not place.manager().journal.unfinished(SECTION, SCENARIO)
+    assert not list(place.root.rglob("*evil*"))
+
+
+def test_the_table_in_the_docs_is_that_of_the_tests():
+    text = (ROOT / "docs" / "KAGGLE.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if re.fullmatch(r"\| .+ \| \d+ \| \d \| \d \|", line)] == table()
+    assert len(table()) >= 40
