@@ -9,6 +9,7 @@ import platform
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,14 @@ def table(found: list[Row]) -> str:
 def machine() -> dict[str, Any]:
     """Return what the numbers depend on."""
     return {"cores": os.cpu_count(), "python": platform.python_version(), "torch": th.__version__, "threads": 1,
-            "load": os.getloadavg()[0]}  # fmt: skip
+            "torchrl": _torchrl(), "load": os.getloadavg()[0]}  # fmt: skip
+
+
+def _torchrl() -> str:
+    try:
+        return version("torchrl")
+    except PackageNotFoundError:
+        return "not measured, since it is not installed: python -m pip install torchrl"
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from stable_baselines3.common.noise import NormalActionNoise, OrnsteinUhlenbeckA
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecFrameStack, VecNormalize
 
 from validation_ch7.checkpoints import ResumableEnv
+from validation_ch7.environment_config import EnvironmentConfig
 
 SEED = 7
 _TINY = {"net_arch": [8]}
@@ -142,6 +143,18 @@ def _highway() -> gym.Env[Any, Any]:
     return gym.make("highway-fast-v0", config={"vehicles_count": 5, "duration": 8})
 
 
+def _traffic(rows: int, **options: Any) -> VecEnv:
+    from validation_ch7.environment import make_vec_env  # it brings numba, which most cases do not need
+
+    return make_vec_env(EnvironmentConfig(horizon_s=100, **options), range(rows))
+
+
+def _traffic_gym() -> gym.Env[Any, Any]:
+    from validation_ch7.environment import TrafficEnv
+
+    return TrafficEnv(EnvironmentConfig(horizon_s=100))
+
+
 def _her() -> BaseAlgorithm:
     env = DummyVecEnv([lambda: Monitor(BitFlippingEnv(n_bits=4, continuous=True, max_steps=8))])
     options = {"n_sampled_goal": 2, "goal_selection_strategy": "future"}
@@ -164,6 +177,7 @@ CASES = [
     Case("ppo-frames", lambda: on_policy(PPO, VecFrameStack(venv(_CARTPOLE), 3)), 192),
     Case("ppo-stateful-env", lambda: on_policy(PPO, venv(StatefulEnv)), 160),
     Case("ppo-minigrid", lambda: on_policy(PPO, venv(_minigrid)), 160),
+    Case("ppo-traffic", lambda: on_policy(PPO, VecNormalize(_traffic(2))), 192),
     Case("a2c", lambda: on_policy(A2C, venv("MountainCar-v0")), 120),
     Case("a2c-sde", lambda: on_policy(A2C, venv(_PENDULUM), use_sde=True, learning_rate=_linear), 120),
     Case("dqn", lambda: off_policy(DQN, venv(_CARTPOLE), target_update_interval=50), 320, _eval(_CARTPOLE)),
@@ -199,6 +213,8 @@ CASES = [
 ]  # fmt: skip
 
 SLOW_CASES = [
+    Case("dqn-traffic", lambda: off_policy(DQN, venv(_traffic_gym), train_freq=_EVERY_EPISODE, gradient_steps=5), 180),
+    Case("qrdqn-traffic", lambda: off_policy(QRDQN, _traffic(3), policy_kwargs={"n_quantiles": 5}), 240),
     Case("ppo-highway", lambda: on_policy(PPO, venv(_highway)), 160),
     Case("dqn-highway", lambda: off_policy(DQN, venv(_highway)), 120),
     Case("dqn-minigrid", lambda: off_policy(DQN, venv(_minigrid, 2)), 240),

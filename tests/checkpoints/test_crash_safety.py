@@ -144,6 +144,14 @@ def test_killed_removal_loses_nothing(template: Path, ram: Path, work: Work) -> 
         assert anywhere(store) | moved == {5, 10, 15, 20}
 
 
+def test_killed_archive_that_is_repeated_is_one_archive(template: Path, ram: Path) -> None:
+    for root in crashes(template, ram, archiving):
+        archiving(root)
+        store = next_start(root)
+        archives = [readable(store_at(item.path)) for item in list_backups(store) if item.reason == "fresh"]
+        assert (readable(store), archives) == ([], [[20, 15, 10, 5]])
+
+
 def _refusal(root: Path, work: Work, at: int) -> StorageError | None:
     with full_disk(at).watching():
         try:

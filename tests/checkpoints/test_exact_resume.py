@@ -16,7 +16,7 @@ ALL = [item.name for item in CASES] + [pytest.param(item.name, marks=pytest.mark
 KILLED = ["ppo-linear-normalized", "dqn", "sac-sde-linear", "td3-ou-noise", "her", "qrdqn"]
 UNCUT = ["ppo-three-envs", "a2c-sde", "dqn-memory", "sac", "td3-episodes", "recurrent-ppo"]
 REST_UNCUT = [pytest.param(item.name, marks=pytest.mark.slow) for item in CASES if item.name not in UNCUT]
-REST = [pytest.param(item.name, marks=pytest.mark.slow) for item in CASES if item.name not in KILLED]
+REST = [pytest.param(item.name, marks=pytest.mark.slow) for item in (*CASES, *SLOW_CASES) if item.name not in KILLED]
 
 
 @pytest.mark.parametrize("name", ALL)

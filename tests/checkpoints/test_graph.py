@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from validation_ch7.checkpoints.arrays import pack_arrays, unpack_arrays
-from validation_ch7.checkpoints.graph import ordinary
+from validation_ch7.checkpoints.graph import node_text, ordinary
 from validation_ch7.checkpoints.graph_capture import Capture
 from validation_ch7.checkpoints.graph_restore import Restore, RestoreError
 
@@ -36,7 +36,7 @@ def taken(value: Any) -> tuple[Any, dict[str, Any]]:
     node = capture.take(value, "it")
     capture.join_views()
     assert capture.lost == []
-    return json.loads(json.dumps(node, allow_nan=False)), unpack_arrays(pack_arrays(capture.arrays))
+    return json.loads(node_text(node)), unpack_arrays(pack_arrays(capture.arrays))
 
 
 def through(value: Any, live: Any = None) -> Any:
@@ -210,3 +210,19 @@ def test_deep_node_is_refused() -> None:
         node = {"$": "tuple", "v": [node]}
     with pytest.raises(RestoreError, match="RecursionError"):
         Restore({}).put(node, None, "it")
+
+
+def test_flat_rows_keep_numbers_aliases_and_what_is_not_flat() -> None:
+    shared = {"r": 1, "l": True, "t": 0.5}
+    rows = collections.deque([shared, {"r": -0.0}, {1: None, "two": "2"}], maxlen=9)
+    new, again, odd = through([rows, shared, [{"r": float("nan")}, {"r": 10**400, "t": 0.5}, shared, shared]])
+    assert repr(new) == repr(rows) and new.maxlen == 9
+    assert new[0] is again is odd[2] is odd[3]
+    assert repr(odd) == repr([{"r": float("nan")}, {"r": 10**400, "t": 0.5}, shared, shared])
+
+
+def test_rows_are_copied_when_they_are_taken() -> None:
+    row, numbers = {"r": 1.0}, [1.0, 2.0]
+    node = Capture().take([[row], numbers], "it")
+    row["r"], numbers[0] = 5.0, 5.0
+    assert '["r",1.0]' in node_text(node) and "5.0" not in node_text(node)

@@ -189,6 +189,14 @@ def test_what_fresh_archived_outlives_every_rotation(run: LittleRun) -> None:
     assert len(list_backups(run.store)) == 3
 
 
+def test_copies_of_a_person_and_of_the_program_rotate_apart(run: LittleRun) -> None:
+    run.save()
+    for minute in range(6):
+        reason = "before-restore" if minute else "my own"
+        back_up(run.store, reason, keep=2, now=NOW + timedelta(minutes=minute))
+    assert [item.reason for item in list_backups(run.store)] == ["before-restore", "before-restore", "my-own"]
+
+
 def test_backup_that_fails_leaves_nothing_behind(run: LittleRun, monkeypatch: pytest.MonkeyPatch) -> None:
     run.save()
 

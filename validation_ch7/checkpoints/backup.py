@@ -31,6 +31,7 @@ _NAME = re.compile(r"\d{8}T\d{6}(\.\d+)?Z(-\d+)?-[a-z0-9-]+")
 MAX_BACKUPS = 10
 FRESH = "fresh"
 """Reason of an archive that holds the only copy of a chain; no rotation removes it."""
+_AUTOMATIC = ("before-restore", "before-rewind")
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,14 @@ def read_backup(path: Path) -> Backup:
 
 
 def rotate_backups(store: CheckpointStore, keep: int) -> list[Path]:
-    """Remove the oldest copies beyond ``keep`` and return them; one always stays, and so does every archive."""
-    copies = [backup.path for backup in list_backups(store) if backup.reason != FRESH]
-    doomed = copies[max(1, keep) :]
+    """Remove the oldest copies beyond ``keep`` and return them; one always stays, and so does every archive.
+
+    Those that a person took do not make room for those that are taken before each restore.
+    """
+    copies = [backup for backup in list_backups(store) if backup.reason != FRESH]
+    automatic = [backup.path for backup in copies if backup.reason in _AUTOMATIC]
+    manual = [backup.path for backup in copies if backup.reason not in _AUTOMATIC]
+    doomed = [*automatic[max(1, keep) :], *manual[max(1, keep) :]]
     for path in doomed:
         partial = path.with_name(f"{PARTIAL_PREFIX}{path.name}")
         with storage_errors(path):
@@ -187,11 +193,23 @@ def _remove(store: CheckpointStore, keep: set[Path]) -> None:
 
 
 def archive_all(store: CheckpointStore, reason: str) -> Backup | None:
-    """Move everything into a backup, so that the next run starts at zero; nothing is lost."""
-    backup = back_up(store, reason)
+    """Move everything into a backup, so that the next run starts at zero; nothing is lost.
+
+    Where a process died before it had cleared what it had archived, that archive is the backup.
+    """
+    backup = _archive_of(store, reason) or back_up(store, reason)
     if backup is not None:
         clear(store)
     return backup
+
+
+def _archive_of(store: CheckpointStore, reason: str) -> Backup | None:
+    newest = next(iter(list_backups(store)), None)
+    if newest is None or newest.reason != reason:
+        return None
+    pairs = [(source, newest.path / name) for name, source in _contents(store).items()]
+    same = (copy.is_file() and sha256_file(copy) == sha256_file(source) for source, copy in pairs)
+    return newest if pairs and all(same) else None
 
 
 def rewind(store: CheckpointStore, steps: int) -> Backup | None:

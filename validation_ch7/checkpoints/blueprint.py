@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
-from validation_ch7.checkpoints.graph import Node
+from validation_ch7.checkpoints.graph import Deferred, Node
 
 REPLAY_KINDS: dict[str, type[ReplayBuffer]] = {
     kind.__name__: kind for kind in (ReplayBuffer, DictReplayBuffer, NStepReplayBuffer)
@@ -40,8 +41,8 @@ def take_blueprint(model: BaseAlgorithm) -> dict[str, Node]:
     """Return what is needed to build the objects around ``model`` without it; None for what has no plain form."""
     normalize = model.get_vec_normalize_env()
     return {
-        "observation_space": space_node(model.observation_space),
-        "action_space": space_node(model.action_space),
+        "observation_space": Deferred(partial(space_node, model.observation_space)),
+        "action_space": Deferred(partial(space_node, model.action_space)),
         "vec_normalize": None if normalize is None else _normalize_node(normalize),
         "replay": _replay_node(model),
     }
@@ -51,8 +52,8 @@ def _normalize_node(normalize: VecNormalize) -> Node:
     settings = {name: _plain(getattr(normalize, name)) for name in NORMALIZE_SETTINGS}
     return {
         "settings": settings,
-        "observation_space": space_node(normalize.venv.observation_space),
-        "action_space": space_node(normalize.venv.action_space),
+        "observation_space": Deferred(partial(space_node, normalize.venv.observation_space)),
+        "action_space": Deferred(partial(space_node, normalize.venv.action_space)),
     }
 
 
@@ -65,7 +66,7 @@ def _replay_node(model: BaseAlgorithm) -> Node:
     return {
         "class": type(buffer).__name__,
         "settings": settings,
-        "observation_space": space_node(buffer.observation_space),
+        "observation_space": Deferred(partial(space_node, buffer.observation_space)),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from array import array
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ def take_generators() -> tuple[Node, dict[str, NDArray[Any]]]:
     legacy = np.random.get_state(legacy=False)
     numpy_state = {**legacy, "state": {**legacy["state"], "key": None}}
     arrays: dict[str, NDArray[Any]] = {
-        "rng_python": np.array(words, dtype=np.uint64),
+        "rng_python": np.frombuffer(array("Q", words), dtype=np.uint64),
         "rng_numpy": legacy["state"]["key"].copy(),
         "rng_torch": th.get_rng_state().numpy().copy(),
     }

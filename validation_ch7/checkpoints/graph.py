@@ -8,17 +8,26 @@ of a node, which objects are ordinary, and which cannot change anything that tra
 from __future__ import annotations
 
 import collections
+import enum
+import functools
+import json
+import random
 import types
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import torch as th
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
-from stable_baselines3.common.vec_env import VecEnvWrapper
+from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnvWrapper
 
 Node = Any
-"""JSON value: None, bool, int, str, finite float, list, or a dict with the key ``$`` that says what it is."""
+"""JSON value: None, bool, int, str, finite float, list, or a dict with the key ``$`` that says what it is.
+
+Until :func:`node_text` writes it down, it may hold :class:`Deferred` nodes.
+"""
 
 SAME = {"$": "same"}
 GENERATORS: dict[str, Any] = {
@@ -47,8 +56,62 @@ STATE_ATTRIBUTES = {
 """Classes whose other attributes are configuration: the current one holds, not the checkpoint's."""
 _PLAIN_BYTES = type("_Plain", (), {}).__basicsize__  # room for __dict__ and __weakref__, and for nothing else
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: made by a class statement
+_EXACT_FORMS: dict[type, str] = {
+    np.ndarray: "array",
+    tuple: "tuple",
+    list: "list",
+    dict: "dict",
+    collections.OrderedDict: "dict",
+    collections.deque: "deque",
+    set: "set",
+    frozenset: "set",
+    bytes: "bytes",
+    bytearray: "bytes",
+    complex: "complex",
+    random.Random: "random",
+    types.MethodType: "method",
+    types.BuiltinMethodType: "method",
+    types.FunctionType: "function",
+}
+_FORMS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (np.generic, "scalar"),
+    (th.Tensor, "tensor"),
+    (np.random.Generator, "generator"),
+    (np.random.RandomState, "randomstate"),
+    (th.Generator, "torchgen"),
+    (enum.Enum, "enum"),
+    (spaces.Space, "space"),
+    (_IMMATERIAL_TYPES, "immaterial"),
+)
+_Answer = TypeVar("_Answer")
 
 
+def _by_class(answer: Callable[[type], _Answer]) -> Callable[[type], _Answer]:
+    # A save asks about each of some hundred objects; what depends on the class alone is found once.
+    return functools.lru_cache(maxsize=4096)(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A node that is made when it is written, from what training no longer changes.
+
+    Attributes:
+        make: returns the node.
+    """
+
+    make: Callable[[], Node]
+
+
+def node_text(node: Node) -> str:
+    """Return a node as JSON.
+
+    >>> node_text({"$": "tuple", "v": Deferred(lambda: [1, 2])})
+    '{"$":"tuple","v":[1,2]}'
+    """
+    return json.dumps(node, separators=(",", ":"), allow_nan=False, default=lambda later: later.make())
+
+
+@_by_class
 def class_name(kind: type) -> str:
     """Return the qualified name of a class.
 
@@ -58,10 +121,35 @@ def class_name(kind: type) -> str:
     return f"{_module(kind)}.{kind.__qualname__}"
 
 
+@_by_class
 def _module(kind: type) -> str:
     return str(getattr(kind, "__module__", "?"))  # some classes of C extensions have none
 
 
+@_by_class
+def form(kind: type) -> str:
+    """Return the form in which an object of this class is written down; "lost" where there is none.
+
+    >>> form(dict), form(np.float32), form(type("Car", (), {})), form(memoryview)
+    ('dict', 'scalar', 'object', 'lost')
+    """
+    if kind in _EXACT_FORMS:
+        return _EXACT_FORMS[kind]
+    for base, name in _FORMS:
+        if issubclass(kind, base):
+            return name
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return "named"
+    if _immaterial_class(kind):
+        return "immaterial"
+    if stateful(kind):
+        return "state"
+    if issubclass(kind, SubprocVecEnv):
+        return "workers"
+    return "object" if ordinary(kind) else "lost"
+
+
+@_by_class
 def ordinary(kind: type) -> bool:
     """Whether all state of such an object lies in its ``__dict__``: no slots, no hidden C structure.
 
@@ -88,6 +176,7 @@ def bound_to(value: Any) -> Any:
     return None if isinstance(owner, (type, types.ModuleType)) else owner
 
 
+@_by_class
 def stateful(kind: type) -> bool:
     """Whether the class itself offers ``get_state()`` and ``set_state()``."""
     return callable(getattr(kind, "get_state", None)) and callable(getattr(kind, "set_state", None))
@@ -100,7 +189,11 @@ def immaterial(value: Any) -> bool:
     if isinstance(value, types.FunctionType):
         cells = value.__closure__ or ()
         return all(_constant(cell) for cell in cells)
-    kind = type(value)
+    return _immaterial_class(type(value))
+
+
+@_by_class
+def _immaterial_class(kind: type) -> bool:
     return _module(kind).startswith(_IMMATERIAL_MODULES) or class_name(kind) in _IMMATERIAL_CLASSES
 
 
@@ -173,5 +266,9 @@ def generator_state(node: Node) -> Any:
 def state_attributes(value: Any) -> dict[str, Any]:
     """Return the attributes of an ordinary object that are state, by name."""
     wanted = STATE_ATTRIBUTES.get(class_name(type(value)))
-    skip = "class_attributes" if isinstance(value, VecEnvWrapper) else ""  # what its class is made of: code
-    return {name: item for name, item in vars(value).items() if name != skip and (wanted is None or name in wanted)}
+    if wanted is not None:
+        return {name: item for name, item in vars(value).items() if name in wanted}
+    found: dict[str, Any] = vars(value)
+    if isinstance(value, VecEnvWrapper):  # class_attributes: what its class is made of, code
+        return {name: item for name, item in found.items() if name != "class_attributes"}
+    return found

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import collections
 import ctypes
-import enum
+import functools
+import itertools
 import math
 import random
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -24,20 +26,22 @@ from stable_baselines3.common.vec_env import SubprocVecEnv
 from validation_ch7.checkpoints.graph import (
     GENERATORS,
     SAME,
+    Deferred,
     Node,
     bound_to,
     class_name,
+    form,
     generator_node,
     immaterial,
-    ordinary,
     state_attributes,
-    stateful,
     subspaces,
 )
 
 _MAX_DEPTH = 200
 _PLAIN = frozenset({type(None), bool, int, str})
 _FLAT = _PLAIN | {float}
+_NUMBERS = frozenset({bool, int, float})
+_DICTS = frozenset({dict})
 _Placed = tuple[int, int, str, NDArray[Any], dict[str, Any]]
 """Where an array begins and ends in memory, its path, itself, and its node."""
 
@@ -97,71 +101,63 @@ class Capture:
             node |= {"$": "view", "v": block, "dtype": array.dtype.str, "offset": offset, **layout}
 
     def _node(self, value: Any, path: str, depth: int) -> Node:
-        if _is_plain(value):
-            return value
         kind = type(value)
+        if kind in _PLAIN:
+            return value
         if kind is float:
-            return {"$": "float", "v": repr(value)}
+            return value if math.isfinite(value) else {"$": "float", "v": repr(value)}
         if depth > _MAX_DEPTH:
-            return self._lose(path, value)
+            return self._lose(value, path, depth)
         key = id(value)
         if key in self._seen:
             return {"$": "ref", "v": self._seen[key]}
         if key in self._elsewhere:
             return SAME
-        if kind is dict and _is_flat(value):  # the infos of a hundred episodes are
-            self._seen[key] = index = len(self._seen)
-            self._alive.append(value)
-            return {"$": "dict", "i": index, "v": list(map(list, value.items()))}
-        return self._fresh(value, kind, path, depth + 1)
+        return _TAKE[form(kind)](self, value, path, depth + 1)
 
-    def _fresh(self, value: Any, kind: type, path: str, depth: int) -> Node:
-        if kind is np.ndarray:
-            return self._array(value, path)
-        if isinstance(value, np.generic):
-            return {"$": "scalar", "v": self._store(np.asarray(value))}
-        if kind is tuple:
-            return {"$": "tuple", "v": self._items(value, path, depth)}
-        if kind is list:
-            return self._mark(value, {"$": "list"}) | {"v": self._items(value, path, depth)}
-        if kind is dict or kind is collections.OrderedDict:
-            return self._mark(value, {"$": "dict"}) | {"v": self._pairs(value, path, depth)}
-        if kind is collections.deque:
-            mark = self._mark(value, {"$": "deque", "maxlen": value.maxlen})
-            return mark | {"v": self._items(value, path, depth)}
-        if isinstance(value, th.Tensor):
-            return self._mark(value, {"$": "tensor", "dtype": str(value.dtype)}) | {"v": self._tensor(value)}
-        generator = self._generator(value)
-        if generator is not None:
-            return self._mark(value, generator)
-        return self._rare(value, kind, path, depth)
+    def _object(self, value: Any, path: str, depth: int) -> Node:
+        node = self._mark(value, {"$": "object", "class": class_name(type(value))})
+        node["v"] = {
+            name: item if type(item) in _PLAIN else self._node(item, f"{path}.{name}", depth)
+            for name, item in list(state_attributes(value).items())
+        }
+        return node
 
-    def _rare(self, value: Any, kind: type, path: str, depth: int) -> Node:
-        if kind is set or kind is frozenset:
-            return self._mark(value, {"$": kind.__name__}) | {"v": self._items(list(value), path, depth)}
-        if kind is bytes or kind is bytearray:
-            return {"$": kind.__name__, "v": self._store(np.frombuffer(bytes(value), np.uint8))}
-        if kind is complex:
-            return {"$": "complex", "v": [repr(value.real), repr(value.imag)]}
-        if isinstance(value, enum.Enum):
-            return {"$": "enum", "class": class_name(kind), "v": value.name}
-        if isinstance(value, tuple) and hasattr(kind, "_fields"):
-            return {"$": "named", "class": class_name(kind), "v": self._items(value, path, depth)}
-        if isinstance(value, spaces.Space):
-            return self._mark(value, {"$": "space"}) | {"v": self._space(value, path, depth)}
-        if (owner := bound_to(value)) is not None:
-            return {"$": "method", "v": self._node(owner, f"{path}.__self__", depth)}
-        if immaterial(value):
-            return SAME
-        if stateful(kind):
-            state = value.get_state()
-            return self._mark(value, {"$": "state"}) | {"v": self._node(state, f"{path}.get_state()", depth)}
-        if isinstance(value, SubprocVecEnv):
-            return self._workers(value, path, depth)
-        if ordinary(kind):
-            node = self._mark(value, {"$": "object", "class": class_name(kind)})
-            return node | {"v": {k: self._node(v, f"{path}.{k}", depth) for k, v in state_attributes(value).items()}}
-        return self._lose(path, value)
+    def _sequence(self, value: Any, path: str, depth: int) -> Node:
+        node = self._mark(value, {"$": type(value).__name__})
+        if type(value) is collections.deque:
+            node["maxlen"] = value.maxlen
+        node["v"] = self._items(value, path, depth)
+        return node
+
+    def _set(self, value: Any, path: str, depth: int) -> Node:
+        return self._mark(value, {"$": type(value).__name__}) | {"v": self._items(list(value), path, depth)}
+
+    def _tuple(self, value: Any, path: str, depth: int) -> Node:
+        return {"$": "tuple", "v": self._items(value, path, depth)}
+
+    def _named(self, value: Any, path: str, depth: int) -> Node:
+        return {"$": "named", "class": class_name(type(value)), "v": self._items(value, path, depth)}
+
+    def _dict(self, value: Any, path: str, depth: int) -> Node:
+        node = self._mark(value, {"$": "dict"})
+        flat = _flat(value.values()) and _PLAIN.issuperset(map(type, value))
+        node["v"] = list(map(list, value.items())) if flat else self._pairs(value, path, depth)
+        return node
+
+    def _bytes(self, value: Any, _path: str, _depth: int) -> Node:
+        return {"$": type(value).__name__, "v": self._store(np.frombuffer(bytes(value), np.uint8))}
+
+    def _method(self, value: Any, path: str, depth: int) -> Node:
+        owner = bound_to(value)
+        return SAME if owner is None else {"$": "method", "v": self._node(owner, f"{path}.__self__", depth)}
+
+    def _function(self, value: Any, path: str, depth: int) -> Node:
+        return SAME if immaterial(value) else self._lose(value, path, depth)
+
+    def _state(self, value: Any, path: str, depth: int) -> Node:
+        state = value.get_state()
+        return self._mark(value, {"$": "state"}) | {"v": self._node(state, f"{path}.get_state()", depth)}
 
     def _workers(self, env: SubprocVecEnv, path: str, depth: int) -> Node:
         if not env.has_attr("get_state"):
@@ -179,39 +175,58 @@ class Capture:
         self._alive.append(value)  # an id is only unique while its object lives
         return node | {"i": index}
 
-    def _lose(self, path: str, value: Any) -> Node:
+    def _lose(self, value: Any, path: str, _depth: int) -> Node:
         self.lost.append(f"{path} ({class_name(type(value))})")
         return SAME
 
-    def _items(self, values: Any, path: str, depth: int) -> list[Node]:
+    def _items(self, values: Any, path: str, depth: int) -> Any:
+        if _flat(values):
+            return list(values)
+        if _DICTS.issuperset(map(type, values)) and (nodes := self._flat_dicts(values)):
+            return nodes
         return [
-            value if _is_plain(value) else self._node(value, f"{path}[{index}]", depth)
+            value if type(value) in _PLAIN else self._node(value, f"{path}[{index}]", depth)
             for index, value in enumerate(values)
         ]
+
+    def _flat_dicts(self, values: Any) -> Deferred | None:
+        """Take a row of flat dictionaries at once: the infos of a hundred episodes are."""
+        keys, first = list(map(id, values)), len(self._seen)
+        new = self._seen.keys().isdisjoint(keys) and len(set(keys)) == len(keys)
+        if not new or not _flat(list(itertools.chain.from_iterable(map(dict.values, values)))):
+            return None
+        if not _PLAIN.issuperset(map(type, itertools.chain.from_iterable(values))):
+            return None
+        self._seen.update(zip(keys, range(first, first + len(keys)), strict=True))
+        self._alive.extend(values)
+        return Deferred(functools.partial(_dict_nodes, first, list(map(dict.copy, values))))
 
     def _pairs(self, mapping: Any, path: str, depth: int) -> list[list[Node]]:
         return [
             [
-                key if _is_plain(key) else self._node(key, path, depth),
-                value if _is_plain(value) else self._node(value, f"{path}[{key!r}]", depth),
+                key if type(key) in _PLAIN else self._node(key, path, depth),
+                value if type(value) in _PLAIN else self._node(value, f"{path}[{key!r}]", depth),
             ]
             for key, value in mapping.items()
         ]
 
-    def _array(self, value: NDArray[Any], path: str) -> Node:
+    def _array(self, value: NDArray[Any], path: str, depth: int) -> Node:
         if value.dtype.hasobject:
-            return self._lose(path, value)
+            return self._lose(value, path, depth)
         node = self._mark(value, {"$": "array"})
         node["v"] = self._store(value.copy(order="K"))
         if value.nbytes:
             self._memory.append((*_bounds(value), path, value, node))
         return node
 
-    def _tensor(self, value: th.Tensor) -> str:
+    def _scalar(self, value: Any, _path: str, _depth: int) -> Node:
+        return {"$": "scalar", "v": self._store(np.asarray(value))}
+
+    def _tensor(self, value: th.Tensor, _path: str, _depth: int) -> Node:
         plain = value.detach().cpu()
         if plain.dtype is th.bfloat16:
             plain = plain.view(th.int16)
-        return self._store(plain.numpy().copy(order="K"))
+        return self._mark(value, {"$": "tensor", "dtype": str(value.dtype), "v": self._store(plain.numpy().copy("K"))})
 
     def _store(self, array: NDArray[Any]) -> str:
         name = f"a{self._stored}"
@@ -220,40 +235,79 @@ class Capture:
         return name
 
     def _space(self, space: spaces.Space[Any], path: str, depth: int) -> Node:
+        node = self._mark(space, {"$": "space"})
         generator = getattr(space, "_np_random", None)
         parts = [self._node(part, f"{path}[{key!r}]", depth) for key, part in subspaces(space)]
-        return {"rng": self._node(generator, f"{path}.np_random", depth), "parts": parts}
+        node["v"] = {"rng": self._node(generator, f"{path}.np_random", depth), "parts": parts}
+        return node
 
-    def _generator(self, value: Any) -> dict[str, Any] | None:
-        if isinstance(value, np.random.Generator):
-            bits = value.bit_generator
-            if type(bits).__name__ in GENERATORS:
-                return {"$": "generator", "v": generator_node(bits.state)}
-        if isinstance(value, np.random.RandomState):
-            return {"$": "randomstate", "v": generator_node(value.get_state(legacy=False))}
-        if type(value) is random.Random:
-            version, words, gauss = value.getstate()
-            return {"$": "random", "v": [version, list(words), gauss]}
-        if isinstance(value, th.Generator):
-            return {"$": "torchgen", "v": self._store(value.get_state().numpy().copy())}
-        return None
+    def _generator(self, value: np.random.Generator, path: str, depth: int) -> Node:
+        bits = value.bit_generator
+        if type(bits).__name__ not in GENERATORS:
+            return self._lose(value, path, depth)
+        return self._mark(value, {"$": "generator", "v": generator_node(bits.state)})
 
+    def _random_state(self, value: np.random.RandomState, _path: str, _depth: int) -> Node:
+        return self._mark(value, {"$": "randomstate", "v": generator_node(value.get_state(legacy=False))})
 
-def _is_plain(value: Any) -> bool:
-    kind = type(value)
-    return kind in _PLAIN or (kind is float and math.isfinite(value))
+    def _random(self, value: random.Random, _path: str, _depth: int) -> Node:
+        version, words, gauss = value.getstate()
+        return self._mark(value, {"$": "random", "v": [version, list(words), gauss]})
+
+    def _torch_generator(self, value: th.Generator, _path: str, _depth: int) -> Node:
+        return self._mark(value, {"$": "torchgen", "v": self._store(value.get_state().numpy().copy())})
 
 
-def _is_flat(mapping: dict[Any, Any]) -> bool:
-    if not _FLAT.issuperset(map(type, mapping.values())) or not _PLAIN.issuperset(map(type, mapping)):
+_TAKE: dict[str, Callable[[Capture, Any, str, int], Node]] = {
+    "array": Capture._array,
+    "scalar": Capture._scalar,
+    "tensor": Capture._tensor,
+    "tuple": Capture._tuple,
+    "named": Capture._named,
+    "list": Capture._sequence,
+    "deque": Capture._sequence,
+    "set": Capture._set,
+    "dict": Capture._dict,
+    "bytes": Capture._bytes,
+    "complex": lambda _, value, *__: {"$": "complex", "v": [repr(value.real), repr(value.imag)]},
+    "enum": lambda _, value, *__: {"$": "enum", "class": class_name(type(value)), "v": value.name},
+    "space": Capture._space,
+    "generator": Capture._generator,
+    "randomstate": Capture._random_state,
+    "random": Capture._random,
+    "torchgen": Capture._torch_generator,
+    "method": Capture._method,
+    "function": Capture._function,
+    "immaterial": lambda *_: SAME,
+    "state": Capture._state,
+    "workers": Capture._workers,
+    "object": Capture._object,
+    "lost": Capture._lose,
+}
+
+
+def _dict_nodes(first: int, items: list[dict[Any, Any]]) -> list[Node]:
+    return [{"$": "dict", "i": index, "v": list(map(list, item.items()))} for index, item in enumerate(items, first)]
+
+
+def _flat(values: Collection[Any]) -> bool:
+    """Whether all values are plain and all numbers finite."""
+    kinds = set(map(type, values))
+    if not kinds <= _FLAT:
         return False
-    # The sum is finite only if every number is.
-    return math.isfinite(sum([value for value in mapping.values() if type(value) is float]))
+    if float not in kinds:
+        return True
+    try:  # the sum is finite only if every number is
+        return math.isfinite(sum(values if kinds <= _NUMBERS else [item for item in values if type(item) is float]))
+    except OverflowError:  # an integer beyond every float
+        return False
 
 
 def _bounds(array: NDArray[Any]) -> tuple[int, int]:
     # numpy names this differently in its versions 1 and 2.
     low = high = array.__array_interface__["data"][0]
+    if array.flags.c_contiguous:
+        return low, low + array.nbytes
     for length, stride in zip(array.shape, array.strides, strict=True):
         low, high = low + min(0, (length - 1) * stride), high + max(0, (length - 1) * stride)
     return low, high + array.itemsize

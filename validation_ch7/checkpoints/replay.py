@@ -35,6 +35,7 @@ _CONFIGURATION = frozenset(
     | {"optimize_memory_usage", "handle_timeout_termination", "n_steps", "gamma", "env", "n_sampled_goal"}
     | {"goal_selection_strategy", "her_ratio", "copy_info_dict", "desired_goal_strategy"}
 )
+_RESERVE_BYTES = 64 << 20
 _CHUNK_BYTES = 8 << 20  # two of them fit into most caches, and a million rows make thirty files
 
 
@@ -97,9 +98,10 @@ class ReplayRecorder:
         self._added = replay.added if replay else 0
         self._chunks = replay.chunks if replay else ()
         self._steps = steps
+        self._reserve = Reserve()
 
     def take(self, buffer: ReplayBuffer, steps: int) -> ReplaySnapshot:
-        """Copy the rows that are new at ``steps`` environment steps."""
+        """Copy the rows that are new at ``steps`` environment steps, over those of the snapshot before."""
         capacity = buffer.buffer_size
         fresh = self._fresh_rows(buffer, steps)
         if fresh is None:
@@ -110,7 +112,9 @@ class ReplayRecorder:
             added = self._added + fresh
             kept = tuple(chunk for chunk in self._chunks if chunk.stop > added - capacity)
             first = self._added
-        return ReplaySnapshot(capacity, added, kept, _copy_rows(row_arrays(buffer), capacity, first, added))
+        rows = row_arrays(buffer)
+        pending = self._reserve.copy(rows, capacity, first, added)
+        return ReplaySnapshot(capacity, added, kept, _chunked(pending, _chunk_rows(rows), first, added))
 
     def confirm(self, replay: Replay, steps: int) -> None:
         """Take note that ``replay`` is durable."""
@@ -123,22 +127,43 @@ class ReplayRecorder:
         return fresh if 0 <= fresh < buffer.buffer_size and explained and size == buffer.size() else None
 
 
-def _copy_rows(arrays: Rows, capacity: int, first: int, stop: int) -> tuple[PendingChunk, ...]:
-    row_bytes = max(1, sum(array[0].nbytes for array in arrays.values()))
-    length = max(1, _CHUNK_BYTES // row_bytes)
-    chunks = []
-    for start in range(first, stop, length):
-        end = min(start + length, stop)
-        rows = {name: _rows(array, capacity, start, end) for name, array in arrays.items()}
-        chunks.append(PendingChunk(start, end, rows))
-    return tuple(chunks)
+class Reserve:
+    """Memory for copied rows that is used again: fresh pages cost as much as the copy itself.
+
+    One save is in flight at a time, so nobody reads the rows of the one before when the next are copied.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: Rows = {}
+
+    def copy(self, arrays: Rows, capacity: int, start: int, stop: int) -> Rows:
+        """Return the rows from ``start`` to ``stop``, copied; the copies before lose their content."""
+        return {name: self._copy(name, array, capacity, start, stop) for name, array in arrays.items()}
+
+    def _copy(self, name: str, array: NDArray[Any], capacity: int, start: int, stop: int) -> NDArray[Any]:
+        held, count = self._arrays.get(name), stop - start
+        if held is None or len(held) < count or (held.dtype, held.shape[1:]) != (array.dtype, array.shape[1:]):
+            held = np.empty((count, *array.shape[1:]), array.dtype)
+            if held.nbytes <= _RESERVE_BYTES:
+                self._arrays[name] = held
+        begin = start % capacity
+        head = min(count, capacity - begin)
+        held[:head] = array[begin : begin + head]
+        held[head:count] = array[: count - head]
+        return held[:count]
 
 
-def _rows(array: NDArray[Any], capacity: int, start: int, stop: int) -> NDArray[Any]:
-    begin, end = start % capacity, (stop - 1) % capacity + 1
-    if begin < end:
-        return array[begin:end].copy()
-    return np.concatenate([array[begin:], array[:end]])
+def _chunk_rows(arrays: Rows) -> int:
+    return max(1, _CHUNK_BYTES // max(1, sum(int(array[0].nbytes) for array in arrays.values())))
+
+
+def _chunked(rows: Rows, length: int, first: int, stop: int) -> tuple[PendingChunk, ...]:
+    starts = range(first, stop, length)
+    ends = [min(start + length, stop) for start in starts]
+    return tuple(
+        PendingChunk(start, end, {name: array[start - first : end - first] for name, array in rows.items()})
+        for start, end in zip(starts, ends, strict=True)
+    )
 
 
 def write_chunks(folder: Path, snapshot: ReplaySnapshot, compress: bool = False) -> Replay:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import gymnasium as gym
 
+from validation_ch7.checkpoints.graph import node_text
 from validation_ch7.checkpoints.graph_capture import Capture
 from validation_ch7.checkpoints.graph_restore import Restore, RestoreError
 
@@ -22,7 +24,7 @@ class ResumableEnv(gym.Wrapper[Any, Any, Any, Any]):
         capture = Capture()
         node = capture.take(self.env, "env")
         capture.join_views()
-        return {"node": node, "arrays": capture.arrays, "lost": capture.lost}
+        return {"node": json.loads(node_text(node)), "arrays": capture.arrays, "lost": capture.lost}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Put the state of the chain of wrappers back.

@@ -29,7 +29,7 @@ from stable_baselines3.common.vec_env import VecEnvWrapper, VecNormalize
 from validation_ch7.checkpoints.archive import Archive
 from validation_ch7.checkpoints.arrays import unpack_arrays
 from validation_ch7.checkpoints.generators import put_generators
-from validation_ch7.checkpoints.graph import Node, stateful
+from validation_ch7.checkpoints.graph import Node, node_text, stateful
 from validation_ch7.checkpoints.graph_restore import Restore, RestoreError
 from validation_ch7.checkpoints.replay import load_rows, row_arrays
 from validation_ch7.checkpoints.snapshot import sde_distributions, sde_matrices
@@ -314,8 +314,7 @@ def restore_generators(model: BaseAlgorithm, state: TrainingState) -> None:
 
 def state_members(state: Mapping[str, Node], packed: bytes) -> dict[str, bytes]:
     """Return the zip members that :func:`read_state` reads."""
-    text = json.dumps(state, separators=(",", ":"), allow_nan=False).encode()
-    return {STATE_NAME: text, ARRAYS_NAME: packed}
+    return {STATE_NAME: node_text(state).encode(), ARRAYS_NAME: packed}
 
 
 def state_digest(archive: Archive) -> str:

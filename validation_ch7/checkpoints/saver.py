@@ -194,18 +194,12 @@ class Saver:
         begin = self._clock()
         self._writer.wait()
         snapshot = take_snapshot(self._model, boundary, self._recorder, callbacks)
-        metrics = self._current_metrics()
+        metrics = dict(self._metrics()) if self._metrics else {}
+        rewards = [episode["r"] for episode in self._model.ep_info_buffer or ()]
         self._steps, self._time = snapshot.steps, self._clock()
-        self._writer.submit(lambda: self._write(snapshot, metrics, begin))
+        self._writer.submit(lambda: self._write(snapshot, _finite(metrics, rewards), begin))
         self.saves += 1
         self.blocked_s += self._clock() - begin
-
-    def _current_metrics(self) -> dict[str, float]:
-        found = dict(self._metrics()) if self._metrics else {}
-        episodes = self._model.ep_info_buffer
-        if episodes:
-            found["train_reward"] = float(np.mean([episode["r"] for episode in episodes]))
-        return {name: value for name, value in found.items() if np.isfinite(value)}
 
     def _write(self, snapshot: Snapshot, metrics: Mapping[str, float], begin: float) -> None:
         replay = (
@@ -248,6 +242,11 @@ class Saver:
             StorageError: it was refused by the disk.
         """
         self._writer.wait()
+
+
+def _finite(metrics: Mapping[str, float], rewards: list[float]) -> dict[str, float]:
+    found = {**metrics, "train_reward": float(np.mean(rewards))} if rewards else metrics
+    return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def worst(*grades: Exactness) -> Exactness:

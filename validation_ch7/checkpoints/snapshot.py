@@ -29,6 +29,7 @@ from validation_ch7.checkpoints.graph import Node, immaterial, stateful
 from validation_ch7.checkpoints.graph_capture import Capture
 from validation_ch7.checkpoints.manifest import Boundary
 from validation_ch7.checkpoints.replay import ReplayRecorder, ReplaySnapshot, extra_attributes, tail_rows
+from validation_ch7.checkpoints.tensors import TensorCopy, copy_tensors
 from validation_ch7.session import Exactness
 
 _NOT_STATE = frozenset(
@@ -52,9 +53,9 @@ class Snapshot:
     lost: tuple[str, ...]
     state: dict[str, Node]
     arrays: dict[str, NDArray[Any]]
-    parameters: dict[str, Any]
+    parameters: TensorCopy
     """State dictionaries of modules and optimizers, by SB3's names."""
-    variables: dict[str, Any]
+    variables: TensorCopy
     """Single tensors such as ``log_ent_coef``."""
     attributes: dict[str, Any]
     """What SB3 itself saves beside the parameters."""
@@ -102,8 +103,8 @@ def take_snapshot(
         lost=(*lost, *(f"callback {path}" for path in capture.lost)),
         state=state,
         arrays={**generator_arrays, **capture.arrays},
-        parameters=_cloned(parameters),
-        variables=_cloned(variables),
+        parameters=copy_tensors(parameters),
+        variables=copy_tensors(variables),
         attributes=saved_attributes(model),
         replay=replay,
     )
@@ -129,16 +130,16 @@ def take_model(model: BaseAlgorithm, capture: Capture) -> dict[str, Node]:
 
 def evolving_attributes(model: BaseAlgorithm) -> list[str]:
     """Return the names of attributes that are neither configuration nor infrastructure."""
-    variables = {name.split(".")[0] for name in model._get_torch_save_params()[1]}
-    skip = _configured(type(model)) | variables | _NOT_STATE
+    skip = _not_evolving(type(model), tuple(model._get_torch_save_params()[1]))
     return [name for name, value in vars(model).items() if name not in skip and not immaterial(value)]
 
 
 @functools.cache
-def _configured(kind: type) -> frozenset[str]:
+def _not_evolving(kind: type, variables: tuple[str, ...]) -> frozenset[str]:
     constructors = [vars(base).get("__init__") for base in kind.__mro__]
     signatures = [inspect.signature(init) for init in constructors if inspect.isfunction(init)]
-    return frozenset(name for signature in signatures for name in signature.parameters) - {"action_noise"}
+    configured = {name for signature in signatures for name in signature.parameters} - {"action_noise"}
+    return _NOT_STATE | configured | {name.split(".")[0] for name in variables}
 
 
 def _covered(model: BaseAlgorithm, name: str, value: Any) -> bool:
@@ -157,7 +158,8 @@ def sde_matrices(model: BaseAlgorithm) -> list[list[th.Tensor]]:
 
 def sde_distributions(model: BaseAlgorithm) -> list[StateDependentNoiseDistribution]:
     """Return the distributions that hold an exploration matrix, in a fixed order."""
-    found = [getattr(module, "action_dist", None) for module in model.policy.modules()]
+    # Not getattr: a module without the attribute takes long to say so.
+    found = [vars(module).get("action_dist") for module in model.policy.modules()]
     return [item for item in found if isinstance(item, StateDependentNoiseDistribution)]
 
 
@@ -187,16 +189,6 @@ def torch_state(model: BaseAlgorithm) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return SB3's state dictionaries and single variables; references, not copies."""
     _, names = model._get_torch_save_params()
     return model.get_parameters(), {name: recursive_getattr(model, name) for name in names}
-
-
-def _cloned(value: Any) -> Any:
-    if isinstance(value, th.Tensor):
-        return value.detach().clone()
-    if isinstance(value, dict):
-        return type(value)((key, _cloned(item)) for key, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return type(value)(_cloned(item) for item in value)
-    return value
 
 
 def saved_attributes(model: BaseAlgorithm) -> dict[str, Any]:
