@@ -56,3 +56,48 @@ class Tables(NamedTuple):
     green: Integers
     timing: Integers
     scalars: Floats
+
+
+class Scratch(NamedTuple):
+    """Room for the work of one thread, filled anew in every decision.
+
+    Attributes:
+        v: (2, slots) speeds [m/s].
+        wave: (2, slots) lowest and highest wave speed [m/s]; at second order w of both classes.
+        flux: (4, slots + 1) fluxes of the state.
+        marks: (4, 2, slots) see :func:`~validation_ch7.traffic.measure.mark`.
+        ends: (links, 10) see :mod:`~validation_ch7.traffic.junction`.
+        open_road: (links,) whether a road has green.
+        inflow: (entries, 2) arrivals in a substep [veh].
+        slope: (4, slots) second order: slopes.
+        before: (4, slots) second order: state at the start of a step.
+        waiting: (entries, 2) second order: vehicles outside then [veh].
+    """
+
+    v: Floats
+    wave: Floats
+    flux: Floats
+    marks: Floats
+    ends: Floats
+    open_road: NDArray[np.bool_]
+    inflow: Floats
+    slope: Floats
+    before: Floats
+    waiting: Floats
+
+
+def make_scratch(tables: Tables, entries: int) -> Scratch:
+    """Return scratch arrays for a network with that many entries."""
+    slots, links, dtype = tables.rate.size, len(tables.links), tables.rate.dtype
+    return Scratch(
+        v=np.zeros((2, slots), dtype),
+        wave=np.zeros((2, slots), dtype),
+        flux=np.zeros((4, slots + 1), dtype),
+        marks=np.zeros((4, 2, slots), dtype),
+        ends=np.zeros((links, 10)),
+        open_road=np.zeros(links, np.bool_),
+        inflow=np.zeros((entries, 2)),
+        slope=np.zeros((4, slots), dtype),
+        before=np.zeros((4, slots), dtype),
+        waiting=np.zeros((entries, 2)),
+    )

@@ -19,12 +19,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
-
 from validation_ch7.traffic.arrays import Array, Tables
+from validation_ch7.traffic.compilation import inlined, loop
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def demand(a0: float, a1: float, y0: float, y1: float, c0: float, c1: float, most: float) -> tuple[float, float]:
     """Return the greatest outflow of both classes from a cell, mix and w kept [m/s].
 
@@ -56,7 +55,7 @@ def demand(a0: float, a1: float, y0: float, y1: float, c0: float, c1: float, mos
     return d0, d1
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def accepted(
     d0: float, d1: float, w0: float, w1: float, c0: float, c1: float, u0: float, u1: float
 ) -> tuple[float, float]:
@@ -86,7 +85,7 @@ def accepted(
     return min(1.0, root * u0), min(1.0, root * u1)
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def admit(
     x: Array, v: Array, road: int, d0: float, d1: float, w0: float, w1: float, tables: Tables
 ) -> tuple[float, float]:
@@ -111,7 +110,7 @@ def admit(
     return accepted(d0 * per_lane, d1 * per_lane, w0, w1, c0, c1, u0, u1)
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def send(x: Array, open_road: Array, ends: Array, tables: Tables) -> None:
     """Write what each road wants to send through its stop line.
 
@@ -137,7 +136,7 @@ def send(x: Array, open_road: Array, ends: Array, tables: Tables) -> None:
             ends[road, 3] = min(y1 / max(a1, physics[6, 0]), physics[0, 1])
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def enter(x: Array, v: Array, queue: Array, ends: Array, tables: Tables) -> None:
     """Let those who wait outside into the entry roads, as far as there is room.
 
@@ -164,7 +163,7 @@ def enter(x: Array, v: Array, queue: Array, ends: Array, tables: Tables) -> None
             ends[road, 7] = d1 * w1
 
 
-@njit(error_model="numpy")
+@inlined
 def turn_in(ends: Array, tables: Tables) -> None:
     """Write what the roads between intersections get from those that turn into them.
 
@@ -183,7 +182,7 @@ def turn_in(ends: Array, tables: Tables) -> None:
             ends[target, 6 + k] += flow * ends[road, 2 + k]
 
 
-@njit(error_model="numpy")
+@loop
 def pass_on(x: Array, v: Array, ends: Array, tables: Tables) -> None:
     """Reduce what roads send into others to what these can take, and write what these get.
 
@@ -217,7 +216,7 @@ def pass_on(x: Array, v: Array, ends: Array, tables: Tables) -> None:
     turn_in(ends, tables)
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def bound(flux: Array, ends: Array, exits: Array, tables: Tables) -> None:
     """Put the flows at both ends of each road into its fluxes, and count who leaves the network.
 
@@ -238,7 +237,7 @@ def bound(flux: Array, ends: Array, exits: Array, tables: Tables) -> None:
             exits[k] += ends[road, k] * leaving * tables.scalars[8 + k]
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def join(
     x: Array, v: Array, queue: Array, open_road: Array, flux: Array, ends: Array, exits: Array, tables: Tables
 ) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
 from validation_ch7.traffic.arrays import Array, Tables
+from validation_ch7.traffic.compilation import inlined, loop
 
 
-@njit(error_model="numpy")
+@inlined
 def imbalance(roads: Array, tables: Tables) -> float:
     """Return the sum over intersections of |queued before the stop lines - queued on the roads behind| [veh].
 
@@ -34,7 +33,7 @@ def imbalance(roads: Array, tables: Tables) -> float:
     return amount
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def total(values: Array) -> float:
     """Return the sum of values, taken in eight strands.
 
@@ -57,7 +56,7 @@ def total(values: Array) -> float:
     return ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7)) + rest
 
 
-@njit(error_model="numpy")
+@loop
 def mark(x: Array, marks: Array, physics: Array) -> None:
     """Find in each cell what is queued, and add what is there, what moves and what came to a stop.
 
@@ -89,7 +88,7 @@ def mark(x: Array, marks: Array, physics: Array) -> None:
         queued1[j] = still1
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def sample(x: Array, marks: Array, queue: Array, measures: Array, tables: Tables) -> None:
     """Add one sample to the marks, and queued vehicles to the measures of the decision.
 
@@ -120,7 +119,7 @@ def sample(x: Array, marks: Array, queue: Array, measures: Array, tables: Tables
     measures[6, 0] = max(measures[6, 0], overall)
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def conclude(x: Array, marks: Array, roads: Array, measures: Array, tables: Tables) -> None:
     """Add up the samples of a decision over the roads.
 
@@ -145,7 +144,7 @@ def conclude(x: Array, marks: Array, roads: Array, measures: Array, tables: Tabl
     measures[6, 1] = imbalance(roads, tables)
 
 
-@njit(error_model="numpy", forceinline=True)
+@inlined
 def observe(x: Array, roads: Array, queue: Array, signal: Array, observation: Array, tables: Tables) -> None:
     """Write the observation, every entry in [0, 1].
 
