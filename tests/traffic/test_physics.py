@@ -5,7 +5,7 @@ import math
 import pytest
 
 from validation_ch7.traffic import checks, riemann
-from validation_ch7.traffic.kernel import compiled, fingerprint
+from validation_ch7.traffic.compilation import fingerprint, fused
 from validation_ch7.traffic.second_order import limited, speeds_at
 
 TARGETS = {"shock + contact": 8.9e-3, "rarefaction + contact": 5.7e-3, "contact": 3.3e-2, "vacuum": 8.4e-3}
@@ -46,7 +46,7 @@ def test_kernel_compiles_where_nothing_can_be_cached() -> None:
     names: dict[str, object] = {}
     exec(compile("def fill(x): x[:] = 3", "<nowhere>", "exec"), names)  # noqa: S102
     values = riemann.np.zeros(2)
-    compiled(names["fill"])(values)  # type: ignore[arg-type]
+    fused(names["fill"])(values)  # type: ignore[arg-type]
     assert values.tolist() == [3, 3]
 
 

@@ -73,18 +73,21 @@ class EpisodeBatch:
         """
         wanted = self.phases_for(actions)
         self._check_running()
-        moving: Any = 1.0 if skip is None else ~skip
         if skip is not None:
             wanted[skip] = -1
         observation = self.simulator.step(wanted)
         measures, peaks = self.simulator.measures, self.totals[:, _PEAKS]
         self.totals[:, _SUMS] += measures[:, _SUMS]
         np.maximum(peaks, measures[:, _PEAKS], out=peaks)
-        rewards = self._reward(measures) * moving
+        rewards = self._reward(measures)
+        if skip is None:
+            self.elapsed_s += self.config.decision_s
+        else:
+            rewards[skip] = 0.0
+            self.elapsed_s += self.config.decision_s * ~skip
         self.returns += rewards
-        self.elapsed_s += self.config.decision_s * moving
         done = self.simulator.clock >= self.simulator.arrivals.shape[1]
-        self.running &= ~done
+        np.logical_not(done, out=self.running)
         return observation, rewards, done
 
     def _check_running(self) -> None:
@@ -105,9 +108,10 @@ class EpisodeBatch:
         array = np.asarray(actions)
         if array.size != self._idle.size or array.dtype.kind not in "iu":
             raise self._bad_action(f"{array.dtype} of shape {array.shape}: {array.ravel()[:8].tolist()}")
+        values = array.ravel().tolist()
+        if min(values) < 0 or max(values) >= self._choices:
+            raise self._bad_action(values[:8])
         array = array.reshape(self._idle.shape)
-        if array.min() < 0 or array.max() >= self._choices:
-            raise self._bad_action(array.ravel()[:8].tolist())
         if self.config.signal.action == "switch":
             array = (self.simulator.signal[:, :, 1] + array) % self.simulator.layout.phases
         return array.astype(np.int64)
@@ -121,17 +125,17 @@ class EpisodeBatch:
             remedy="give one integer per intersection, as action_space describes",
         )
 
-    def _reward(self, measures: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    def _reward(self, measures: NDArray[Any]) -> NDArray[np.float64]:
         scale = self.config.reward.scale_veh * self.simulator.layout.intersections
         match self.config.reward.kind:
             case "delay":
-                reward = -measures[:, 0].sum(axis=1) / (scale * self.config.decision_s)
+                reward = -(measures[:, 0, 0] + measures[:, 0, 1]) / (scale * self.config.decision_s)
             case "queue":
-                reward = -measures[:, 2].sum(axis=1) / scale
+                reward = -(measures[:, 2, 0] + measures[:, 2, 1]) / scale
             case "pressure":
                 reward = -measures[:, 6, 1] / scale
             case "throughput":
-                reward = measures[:, 4].sum(axis=1) / scale
+                reward = (measures[:, 4, 0] + measures[:, 4, 1]) / scale
         return np.asarray(reward)
 
     def statistics(self, row: int) -> dict[str, float]:

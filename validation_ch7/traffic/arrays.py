@@ -26,17 +26,22 @@ class Tables(NamedTuple):
     Attributes:
         physics: (9, 2) by class: Vmax [m/s]; c = Vmax / R^2 [m/s]; 1 / R [-]; 1 - exp(-dt / order / tau) [-];
             vehicle length [m]; then constants of the same type: (0, 1); (least number kept, 2); (least occupancy
-            of a present class, 0); (1 / 2, 0).
+            of a present class, stop speed [m/s]); (1 / 2, 0).
         rate: (slots,) dt / dx [s/m], 0 in unused slots.
         links: (links, 4) first slot, slot after the last, row of the entry queue or -1, whether it leads to a road.
         widths: (links, 2) cell length [m], lanes.
         targets: (links, 3) link that left, through and right lead to, or -1 for out of the network.
         ratios: (links, 3) shares of left, through and right [-].
+        movements: (movements, 2) road and target of each turn that leads to another road, by road.
+        shares: (movements,) share of the road's flow that takes it [-].
+        factors: (links, 4) 1 / lanes [-], share of the outflow that leaves the network [-], vehicles in a cell
+            filled by motorbikes alone and by cars alone [veh].
         green: (phases, 4) 1 where a phase gives green to north, south, east, west.
         timing: substeps, samples a decision, intergreen, least green and greatest green (0: none) in
             substeps, road segments observed, yellow in substeps.
         scalars: time step [s], greatest outflow a lane [m/s], stop speed [m/s], entry queue scale [veh],
-            decision [s], elapsed green shown as one half [s].
+            decision [s], elapsed green shown as one half [s], by class the flow that empties a queue of one
+            vehicle in a time step [lanes m/s / veh] (2 entries) and its inverse (2 entries).
     """
 
     physics: Floats
@@ -45,6 +50,54 @@ class Tables(NamedTuple):
     widths: Floats
     targets: Integers
     ratios: Floats
+    movements: Integers
+    shares: Floats
+    factors: Floats
     green: Integers
     timing: Integers
     scalars: Floats
+
+
+class Scratch(NamedTuple):
+    """Room for the work of one thread, filled anew in every decision.
+
+    Attributes:
+        v: (2, slots) speeds [m/s].
+        wave: (2, slots) lowest and highest wave speed [m/s]; at second order w of both classes.
+        flux: (4, slots + 1) fluxes of the state.
+        marks: (4, 2, slots) see :func:`~validation_ch7.traffic.measure.mark`.
+        ends: (links, 10) see :mod:`~validation_ch7.traffic.junction`.
+        open_road: (links,) whether a road has green.
+        inflow: (entries, 2) arrivals in a substep [veh].
+        slope: (4, slots) second order: slopes.
+        before: (4, slots) second order: state at the start of a step.
+        waiting: (entries, 2) second order: vehicles outside then [veh].
+    """
+
+    v: Floats
+    wave: Floats
+    flux: Floats
+    marks: Floats
+    ends: Floats
+    open_road: NDArray[np.bool_]
+    inflow: Floats
+    slope: Floats
+    before: Floats
+    waiting: Floats
+
+
+def make_scratch(tables: Tables, entries: int) -> Scratch:
+    """Return scratch arrays for a network with that many entries."""
+    slots, links, dtype = tables.rate.size, len(tables.links), tables.rate.dtype
+    return Scratch(
+        v=np.zeros((2, slots), dtype),
+        wave=np.zeros((2, slots), dtype),
+        flux=np.zeros((4, slots + 1), dtype),
+        marks=np.zeros((4, 2, slots), dtype),
+        ends=np.zeros((links, 10)),
+        open_road=np.zeros(links, np.bool_),
+        inflow=np.zeros((entries, 2)),
+        slope=np.zeros((4, slots), dtype),
+        before=np.zeros((4, slots), dtype),
+        waiting=np.zeros((entries, 2)),
+    )

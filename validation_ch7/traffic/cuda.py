@@ -18,10 +18,10 @@ from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.traffic import flow, junction, kernel, measure
 from validation_ch7.traffic.arrays import Array, Integers
-from validation_ch7.traffic.flow import find_speeds, hll_fluxes, relax_and_wave, update
-from validation_ch7.traffic.junction import bound, gather, hold_back, limit, offer
+from validation_ch7.traffic.flow import hll_fluxes, relax_and_wave, update
+from validation_ch7.traffic.junction import join
 from validation_ch7.traffic.kernel import request, tick
-from validation_ch7.traffic.measure import imbalance, mark_queued, observe, sample
+from validation_ch7.traffic.measure import conclude, mark, observe, sample
 from validation_ch7.traffic.simulator import Simulator
 
 cuda: Any = numba.cuda
@@ -38,8 +38,8 @@ def available() -> bool:
 def advance_block(tables, x, queue, signal, arrivals, clock, wanted, measures, roads, observation, scratch):  # type: ignore[no-untyped-def]
     """Advance one environment per block by one decision; arguments as for the processor, and scratch arrays."""
     b, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    v, wave, flux, queued, ends, open_road = scratch
-    v, wave, flux, queued, ends = v[b], wave[b], flux[b], queued[b], ends[b]
+    v, wave, flux, marks, ends, open_road = scratch
+    v, wave, flux, marks, ends = v[b], wave[b], flux[b], marks[b], ends[b]
     slots = x.shape[2]
     each = (slots + threads - 1) // threads
     low, high = min(thread * each, slots), min(thread * each + each, slots)
@@ -52,8 +52,11 @@ def advance_block(tables, x, queue, signal, arrivals, clock, wanted, measures, r
             measures[b, row, 1] = 0.0
         if moving:
             request(signal[b], wanted[b], tables)
-            find_speeds(x[b], v, tables.physics)
-            mark_queued(x[b], v, queued, tables)
+            mark(x[b], marks, tables.physics)
+            for j in range(slots):
+                for k in range(2):
+                    for row in range(1, 4):
+                        marks[row, k, j] = 0.0
     cuda.syncthreads()
     for n in range(substeps if moving else 0):
         if low < high:
@@ -68,26 +71,20 @@ def advance_block(tables, x, queue, signal, arrivals, clock, wanted, measures, r
                 for k in range(2):
                     queue[b, entry, k] += arrivals[b, clock[b], entry, k] / substeps
             tick(signal[b], open_road[b], tables)
-            offer(x[b], open_road[b], ends, tables)
-            gather(ends, queue[b], tables)
-            limit(x[b], v, ends, tables)
-            hold_back(ends, queue[b], tables)
         cuda.syncthreads()
         if thread == 0:
-            bound(flux, ends, measures[b, 4], tables)
+            join(x[b], v, queue[b], open_road[b], flux, ends, measures[b, 4], tables)
         cuda.syncthreads()
         if low < high:
             update(x[b, :, low:high], flux[:, low : high + 1], tables.rate[low:high], tables.physics)
         cuda.syncthreads()
         if (n + 1) % (substeps // samples) == 0:
-            if low < high:
-                find_speeds(x[b, :, low:high], v[:, low:high], tables.physics)
-            cuda.syncthreads()
             if thread == 0:
-                sample(x[b], v, queued, roads[b], queue[b], measures[b], tables)
+                sample(x[b], marks, queue[b], measures[b], tables)
             cuda.syncthreads()
     if thread == 0:
-        measures[b, 6, 1] = imbalance(roads[b], tables)
+        if moving:
+            conclude(x[b], marks, roads[b], measures[b], tables)
         observe(x[b], roads[b], queue[b], signal[b], observation[b], tables)
 
 
@@ -190,8 +187,8 @@ class CudaSimulator(Simulator):
             np.zeros((size, 2, slots), self._host["x"].dtype),
             np.zeros((size, 2, slots), self._host["x"].dtype),
             np.zeros((size, 4, slots + 1), self._host["x"].dtype),
-            np.zeros((size, 2, slots)),
-            np.zeros((size, 5, links, 2)),
+            np.zeros((size, 4, 2, slots), self._host["x"].dtype),
+            np.zeros((size, links, 10)),
             np.zeros((size, links), np.bool_),
         ]
         self._fetch()

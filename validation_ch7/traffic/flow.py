@@ -19,15 +19,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
 from validation_ch7.traffic.arrays import Array
+from validation_ch7.traffic.compilation import loop
 
 PRESENT = 1e-9
 """Occupancy from which a class is there; below it the class moves with the other one [-]."""
 
 
-@njit(error_model="numpy")
+@loop
 def relax_and_wave(x: Array, v: Array, wave: Array, physics: Array) -> None:
     """Relax the speeds over one time step, then find speeds and wave bounds.
 
@@ -65,7 +64,7 @@ def relax_and_wave(x: Array, v: Array, wave: Array, physics: Array) -> None:
         high[j] = max(s0, s1)
 
 
-@njit(error_model="numpy")
+@loop
 def hll_fluxes(x: Array, v: Array, wave: Array, flux: Array, physics: Array) -> None:
     """Write the HLL flux of x through the left face of every slot but the first.
 
@@ -96,7 +95,7 @@ def hll_fluxes(x: Array, v: Array, wave: Array, flux: Array, physics: Array) -> 
         f3[j] = up * y1[j - 1] + down * y1[j]
 
 
-@njit(error_model="numpy")
+@loop
 def update(x: Array, flux: Array, rate: Array, physics: Array) -> None:
     """Add what flowed in and out over one time step; rounding below zero becomes zero.
 
@@ -114,7 +113,7 @@ def update(x: Array, flux: Array, rate: Array, physics: Array) -> None:
             state[j] = value if value > tiny else zero
 
 
-@njit(error_model="numpy")
+@loop
 def find_speeds(x: Array, v: Array, physics: Array) -> None:
     """Write the speeds of both classes, without touching the state.
 

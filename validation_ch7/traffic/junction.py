@@ -9,6 +9,9 @@ r_M solves W - P r_M^2 = u_R; below the critical occupancy the maximum of the fl
 are area-weighted over the arriving mix, which is exact for one class and a closure for two. Motorbikes so
 enter a road on which cars stand. Roads discharge first in, first out: a class that one of its turning
 movements cannot take holds back all of that class (Daganzo 1995).
+
+The formulas are multiplied out, since this code runs at both ends of every road in every substep and a division
+costs as much as all else: a road asks for one where it takes all that arrives, and for three at a queue.
 """
 
 from __future__ import annotations
@@ -16,42 +19,51 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from numba import njit
-
 from validation_ch7.traffic.arrays import Array, Tables
+from validation_ch7.traffic.compilation import inlined, loop
 
 
-@njit(error_model="numpy")
-def demand(a0: float, a1: float, w0: float, w1: float, c0: float, c1: float) -> tuple[float, float]:
+@inlined
+def demand(a0: float, a1: float, y0: float, y1: float, c0: float, c1: float, most: float) -> tuple[float, float]:
     """Return the greatest outflow of both classes from a cell, mix and w kept [m/s].
+
+    Thinning to the share s of the occupancy lets a w - a c r^2 s^2 flow s times as much; the sum is greatest at
+    s^2 = sum a w / (3 r^2 sum a c), or at s = 1 where that exceeds 1.
 
     Args:
         a0: occupancy of motorbikes [-].
         a1: occupancy of cars [-].
-        w0: w of motorbikes [m/s].
-        w1: w of cars [m/s].
+        y0: a w of motorbikes [m/s].
+        y1: a w of cars [m/s].
         c0: pressure coefficient of motorbikes [m/s].
         c1: pressure coefficient of cars [m/s].
+        most: greatest outflow of both together [m/s].
     """
     rr = (a0 + a1) * (a0 + a1)
-    drive = a0 * w0 + a1 * w1
-    drag = (a0 * c0 + a1 * c1) * rr
+    drive = y0 + y1
+    drag = 3.0 * (a0 * c0 + a1 * c1) * rr
     thin = 1.0
-    if drive < 3.0 * drag:
-        thin = math.sqrt(drive / (3.0 * drag))
-    rr = rr * thin * thin
-    return thin * a0 * max(w0 - c0 * rr, 0.0), thin * a1 * max(w1 - c1 * rr, 0.0)
+    if drive < drag:
+        square = drive / drag
+        thin = math.sqrt(square)
+        rr *= square
+    d0 = thin * max(y0 - a0 * c0 * rr, 0.0)
+    d1 = thin * max(y1 - a1 * c1 * rr, 0.0)
+    if d0 + d1 > most:
+        scale = most / (d0 + d1)
+        return d0 * scale, d1 * scale
+    return d0, d1
 
 
-@njit(error_model="numpy")
-def supply(
+@inlined
+def accepted(
     d0: float, d1: float, w0: float, w1: float, c0: float, c1: float, u0: float, u1: float
 ) -> tuple[float, float]:
-    """Return what a road can take of an arriving mix, by class [m/s].
+    """Return the share of an arriving flow that a road can take, by class [-].
 
     Args:
-        d0: arriving flow of motorbikes [m/s]; only the proportion of d0 to d1 matters.
-        d1: arriving flow of cars [m/s].
+        d0: arriving flow of motorbikes, per lane [m/s].
+        d1: arriving flow of cars, per lane [m/s].
         w0: their w [m/s].
         w1: w of the cars [m/s].
         c0: pressure coefficient of motorbikes [m/s].
@@ -59,172 +71,194 @@ def supply(
         u0: speed of motorbikes in the road's first cell [m/s].
         u1: speed of cars there [m/s].
     """
-    share0 = d0 / (d0 + d1)
-    share1 = 1.0 - share0
-    drive = share0 * w0 + share1 * w1
-    drag = share0 * c0 + share1 * c1
-    critical = drive / (3.0 * drag)
-    middle = (drive - share0 * u0 - share1 * u1) / drag
-    if middle <= critical:
-        root = math.sqrt(critical)
-        return root * share0 * max(w0 - c0 * critical, 0.0), root * share1 * max(w1 - c1 * critical, 0.0)
-    root = math.sqrt(middle)
-    return root * share0 * u0, root * share1 * u1
+    total = d0 + d1
+    drive = d0 * w0 + d1 * w1
+    above = drive - d0 * u0 - d1 * u1
+    critical = drive * (1.0 / 3.0)
+    rr = max(above, critical) / (d0 * c0 + d1 * c1)
+    if above <= critical:
+        u0, u1 = max(w0 - c0 * rr, 0.0), max(w1 - c1 * rr, 0.0)
+    slower = min(u0, u1)
+    if rr * slower * slower >= total * total:
+        return 1.0, 1.0
+    root = math.sqrt(rr) / total
+    return min(1.0, root * u0), min(1.0, root * u1)
 
 
-@njit(error_model="numpy")
-def offer(x: Array, open_road: Array, ends: Array, tables: Tables) -> None:
+@inlined
+def admit(
+    x: Array, v: Array, road: int, d0: float, d1: float, w0: float, w1: float, tables: Tables
+) -> tuple[float, float]:
+    """Return the share of what arrives at a road that its first cell can take, by class [-].
+
+    Args:
+        x: (4, slots) state.
+        v: (2, slots) speeds [m/s].
+        road: the road.
+        d0: arriving flow of motorbikes [lanes m/s].
+        d1: arriving flow of cars [lanes m/s].
+        w0: their w [m/s].
+        w1: w of the cars [m/s].
+        tables: constants.
+    """
+    physics, per_lane, j = tables.physics, tables.factors[road, 0], tables.links[road, 0]
+    c0, c1 = physics[1, 0], physics[1, 1]
+    a0, a1 = x[0, j], x[1, j]
+    rr = (a0 + a1) * (a0 + a1)
+    u0 = v[0, j] if a0 > physics[7, 0] else max(w0 - c0 * rr, 0.0)
+    u1 = v[1, j] if a1 > physics[7, 0] else max(w1 - c1 * rr, 0.0)
+    return accepted(d0 * per_lane, d1 * per_lane, w0, w1, c0, c1, u0, u1)
+
+
+@inlined
+def send(x: Array, open_road: Array, ends: Array, tables: Tables) -> None:
     """Write what each road wants to send through its stop line.
 
     Args:
         x: (4, slots) state.
         open_road: (links,) whether the road has green.
-        ends: (5, links, 2) by class; row 0 is written with flows [lanes m/s], row 1 with their w [m/s].
+        ends: (links, 10) columns 0, 1 are written with flows by class [lanes m/s], 2, 3 with their w [m/s].
         tables: constants.
     """
-    physics = tables.physics
+    physics, most = tables.physics, tables.scalars[1]
     for road in range(tables.links.shape[0]):
-        ends[0, road, 0] = 0.0
-        ends[0, road, 1] = 0.0
-        if not open_road[road]:
-            continue
-        j = tables.links[road, 1] - 1
-        a0, a1 = x[0, j], x[1, j]
-        w0 = min(x[2, j] / max(a0, 1e-300), physics[0, 0])
-        w1 = min(x[3, j] / max(a1, 1e-300), physics[0, 1])
-        d0, d1 = demand(a0, a1, w0, w1, physics[1, 0], physics[1, 1])
-        scale = tables.widths[road, 1]
-        if d0 + d1 > tables.scalars[1]:
-            scale *= tables.scalars[1] / (d0 + d1)
-        ends[0, road, 0] = d0 * scale
-        ends[0, road, 1] = d1 * scale
-        ends[1, road, 0] = w0
-        ends[1, road, 1] = w1
+        ends[road, 0] = 0.0
+        ends[road, 1] = 0.0
+        ends[road, 2] = 0.0
+        ends[road, 3] = 0.0
+        if open_road[road]:
+            j = tables.links[road, 1] - 1
+            a0, a1, y0, y1 = x[0, j], x[1, j], x[2, j], x[3, j]
+            d0, d1 = demand(a0, a1, y0, y1, physics[1, 0], physics[1, 1], most)
+            ends[road, 0] = d0 * tables.widths[road, 1]
+            ends[road, 1] = d1 * tables.widths[road, 1]
+            ends[road, 2] = min(y0 / max(a0, physics[6, 0]), physics[0, 0])
+            ends[road, 3] = min(y1 / max(a1, physics[6, 0]), physics[0, 1])
 
 
-@njit(error_model="numpy")
-def turn_in(ends: Array, tables: Tables) -> None:
-    """Add what roads send to the roads that they turn into.
-
-    Args:
-        ends: (5, links, 2) rows 0 and 1 are read, rows 2 and 3 added to.
-        tables: constants.
-    """
-    for road in range(tables.links.shape[0]):
-        if tables.links[road, 3]:
-            for turn in range(3):
-                target = tables.targets[road, turn]
-                if target >= 0:
-                    for k in range(2):
-                        flow = tables.ratios[road, turn] * ends[0, road, k]
-                        ends[2, target, k] += flow
-                        ends[3, target, k] += flow * ends[1, road, k]
-
-
-@njit(error_model="numpy")
-def gather(ends: Array, queue: Array, tables: Tables) -> None:
-    """Write what arrives at each road: turning flows from other roads, or the entry queue.
-
-    Args:
-        ends: (5, links, 2) rows 2 and 3 are written: arriving flow [lanes m/s] and flow times w [m2/s2].
-        queue: (entries, 2) vehicles outside that may enter in this step [veh].
-        tables: constants.
-    """
-    for k in range(2):
-        scale = tables.physics[4, k] / tables.scalars[0]
-        for road in range(tables.links.shape[0]):
-            entry = tables.links[road, 2]
-            flow = queue[entry, k] * scale if entry >= 0 else 0.0
-            ends[2, road, k] = flow
-            ends[3, road, k] = flow * tables.physics[0, k]
-    turn_in(ends, tables)
-
-
-@njit(error_model="numpy")
-def limit(x: Array, v: Array, ends: Array, tables: Tables) -> None:
-    """Write the share of what arrives at each road that it can take, by class.
+@inlined
+def enter(x: Array, v: Array, queue: Array, ends: Array, tables: Tables) -> None:
+    """Let those who wait outside into the entry roads, as far as there is room.
 
     Args:
         x: (4, slots) state.
         v: (2, slots) speeds [m/s].
-        ends: (5, links, 2) row 4 is written: accepted share [-].
-        tables: constants.
-    """
-    physics = tables.physics
-    for road in range(tables.links.shape[0]):
-        d0, d1 = ends[2, road, 0], ends[2, road, 1]
-        ends[4, road, 0] = 1.0
-        ends[4, road, 1] = 1.0
-        if d0 + d1 <= 0.0:
-            continue
-        w0 = ends[3, road, 0] / d0 if d0 > 0.0 else physics[0, 0]
-        w1 = ends[3, road, 1] / d1 if d1 > 0.0 else physics[0, 1]
-        j = tables.links[road, 0]
-        rr = (x[0, j] + x[1, j]) * (x[0, j] + x[1, j])
-        u0 = v[0, j] if x[0, j] > physics[7, 0] else max(w0 - physics[1, 0] * rr, 0.0)
-        u1 = v[1, j] if x[1, j] > physics[7, 0] else max(w1 - physics[1, 1] * rr, 0.0)
-        s0, s1 = supply(d0, d1, w0, w1, physics[1, 0], physics[1, 1], u0, u1)
-        lanes = tables.widths[road, 1]
-        if d0 > 0.0:
-            ends[4, road, 0] = min(1.0, s0 * lanes / d0)
-        if d1 > 0.0:
-            ends[4, road, 1] = min(1.0, s1 * lanes / d1)
-
-
-@njit(error_model="numpy")
-def hold_back(ends: Array, queue: Array, tables: Tables) -> None:
-    """Reduce what roads send, and what entries admit, to what is accepted.
-
-    Args:
-        ends: (5, links, 2) row 0 is reduced; rows 2 and 3 become what really arrives.
         queue: (entries, 2) vehicles outside [veh], reduced by those who enter.
+        ends: (links, 10) columns 4, 5 of entry roads are written with flows [lanes m/s], 6, 7 with flow times w.
         tables: constants.
     """
-    for road in range(tables.links.shape[0]):
-        if tables.links[road, 3]:
-            for k in range(2):
-                share = 1.0
-                for turn in range(3):
-                    target = tables.targets[road, turn]
-                    if target >= 0 and tables.ratios[road, turn] > 0.0:
-                        share = min(share, ends[4, target, k])
-                ends[0, road, k] *= share
+    w0, w1 = tables.physics[0, 0], tables.physics[0, 1]
     for road in range(tables.links.shape[0]):
         entry = tables.links[road, 2]
+        if entry >= 0:
+            d0, d1 = queue[entry, 0] * tables.scalars[6], queue[entry, 1] * tables.scalars[7]
+            if d0 + d1 > 0.0:
+                s0, s1 = admit(x, v, road, d0, d1, w0, w1, tables)
+                queue[entry, 0] -= queue[entry, 0] * s0
+                queue[entry, 1] -= queue[entry, 1] * s1
+                d0, d1 = d0 * s0, d1 * s1
+            ends[road, 4] = d0
+            ends[road, 5] = d1
+            ends[road, 6] = d0 * w0
+            ends[road, 7] = d1 * w1
+
+
+@inlined
+def turn_in(ends: Array, tables: Tables) -> None:
+    """Write what the roads between intersections get from those that turn into them.
+
+    Args:
+        ends: (links, 10) columns 0 to 3 are read; 4 to 7 of these roads are written.
+        tables: constants.
+    """
+    for movement in range(tables.movements.shape[0]):
+        for column in range(4, 8):
+            ends[tables.movements[movement, 1], column] = 0.0
+    for movement in range(tables.movements.shape[0]):
+        road, target = tables.movements[movement, 0], tables.movements[movement, 1]
         for k in range(2):
-            share = ends[4, road, k] if entry >= 0 else 0.0
-            ends[2, road, k] *= share
-            ends[3, road, k] *= share
-            if entry >= 0:
-                queue[entry, k] -= queue[entry, k] * share
+            flow = tables.shares[movement] * ends[road, k]
+            ends[target, 4 + k] += flow
+            ends[target, 6 + k] += flow * ends[road, 2 + k]
+
+
+@loop
+def pass_on(x: Array, v: Array, ends: Array, tables: Tables) -> None:
+    """Reduce what roads send into others to what these can take, and write what these get.
+
+    Args:
+        x: (4, slots) state.
+        v: (2, slots) speeds [m/s].
+        ends: (links, 10) columns 0, 1 are reduced; 4 to 7 of the roads between intersections are written, and
+            8, 9 with the share that they take [-].
+        tables: constants.
+    """
+    turn_in(ends, tables)
+    for road in range(tables.links.shape[0]):
+        d0, d1 = ends[road, 4], ends[road, 5]
+        ends[road, 8] = 1.0
+        ends[road, 9] = 1.0
+        if tables.links[road, 2] < 0 and d0 + d1 > 0.0:
+            w0 = ends[road, 6] / d0 if d0 > 0.0 else tables.physics[0, 0]
+            w1 = ends[road, 7] / d1 if d1 > 0.0 else tables.physics[0, 1]
+            s0, s1 = admit(x, v, road, d0, d1, w0, w1, tables)
+            ends[road, 8] = s0 if d0 > 0.0 else 1.0
+            ends[road, 9] = s1 if d1 > 0.0 else 1.0
+    movement = 0
+    while movement < tables.movements.shape[0]:
+        road, s0, s1 = tables.movements[movement, 0], 1.0, 1.0
+        while movement < tables.movements.shape[0] and tables.movements[movement, 0] == road:
+            s0 = min(s0, ends[tables.movements[movement, 1], 8])
+            s1 = min(s1, ends[tables.movements[movement, 1], 9])
+            movement += 1
+        ends[road, 0] *= s0
+        ends[road, 1] *= s1
     turn_in(ends, tables)
 
 
-@njit(error_model="numpy")
+@inlined
 def bound(flux: Array, ends: Array, exits: Array, tables: Tables) -> None:
     """Put the flows at both ends of each road into its fluxes, and count who leaves the network.
 
     Args:
         flux: (4, slots + 1) fluxes; those at road ends are written.
-        ends: (5, links, 2) rows 0 to 3.
+        ends: (links, 10) columns 0 to 7.
         exits: (2,) vehicles that left [veh], added to.
         tables: constants.
     """
     for road in range(tables.links.shape[0]):
         first, last = tables.links[road, 0], tables.links[road, 1]
-        per_lane = 1.0 / tables.widths[road, 1]
+        per_lane, leaving = tables.factors[road, 0], tables.factors[road, 1]
         for k in range(2):
-            leaving = ends[0, road, k]
-            flux[k, first] = ends[2, road, k] * per_lane
-            flux[2 + k, first] = ends[3, road, k] * per_lane
-            flux[k, last] = leaving * per_lane
-            flux[2 + k, last] = leaving * per_lane * ends[1, road, k]
-            if tables.links[road, 3]:
-                for turn in range(3):
-                    if tables.targets[road, turn] >= 0:
-                        leaving -= tables.ratios[road, turn] * ends[0, road, k]
-            exits[k] += leaving * (tables.scalars[0] / tables.physics[4, k])
+            flux[k, first] = ends[road, 4 + k] * per_lane
+            flux[2 + k, first] = ends[road, 6 + k] * per_lane
+            flux[k, last] = ends[road, k] * per_lane
+            flux[2 + k, last] = ends[road, k] * per_lane * ends[road, 2 + k]
+            exits[k] += ends[road, k] * leaving * tables.scalars[8 + k]
 
 
-KERNELS: tuple[Any, ...] = (demand, supply, offer, turn_in, gather, limit, hold_back, bound)
+@inlined
+def join(
+    x: Array, v: Array, queue: Array, open_road: Array, flux: Array, ends: Array, exits: Array, tables: Tables
+) -> None:
+    """Write the fluxes at both ends of every road, and move the vehicles that enter and leave the network.
+
+    Args:
+        x: (4, slots) state.
+        v: (2, slots) speeds [m/s].
+        queue: (entries, 2) vehicles outside [veh], reduced by those who enter.
+        open_road: (links,) whether the road has green.
+        flux: (4, slots + 1) fluxes; those at road ends are written.
+        ends: (links, 10) scratch.
+        exits: (2,) vehicles that left [veh], added to.
+        tables: constants.
+    """
+    send(x, open_road, ends, tables)
+    enter(x, v, queue, ends, tables)
+    if tables.movements.shape[0] > 0:
+        pass_on(x, v, ends, tables)
+    bound(flux, ends, exits, tables)
+
+
+KERNELS: tuple[Any, ...] = (demand, accepted, admit, send, enter, turn_in, pass_on, bound, join)
 """What the fused kernel inlines from here."""

@@ -109,13 +109,20 @@ def build_layout(config: EnvironmentConfig) -> Layout:
     for (first, last, _, _), (dx, lanes) in zip(links, widths, strict=True):
         rate[first:last] = dt / dx
         vehicles[:, first:last] = (dx * lanes / lengths)[:, None]
+    ratios = _ratios(network)
+    movements = np.argwhere((targets >= 0) & (ratios > 0.0))
+    shares = ratios[tuple(movements.T)]
+    leaving = 1.0 - np.bincount(movements[:, 0], shares, minlength=len(targets))
     tables = Tables(
         physics=_physics(config, dt).astype(dtype),
         rate=rate,
         links=links,
         widths=widths,
         targets=targets,
-        ratios=_ratios(network),
+        ratios=ratios,
+        movements=np.stack([movements[:, 0], targets[tuple(movements.T)]], axis=1).astype(np.int64),
+        shares=shares,
+        factors=np.column_stack([1.0 / widths[:, 1], leaving, widths.prod(axis=1)[:, None] / lengths]),
         green=np.array([[approach in phase for approach in APPROACHES] for phase in config.signal.phases], np.int64),
         timing=_timing(config, substeps, dt),
         scalars=_scalars(config, dt),
@@ -153,7 +160,7 @@ def _physics(config: EnvironmentConfig, dt: float) -> Floats:
         [kind.length_m for kind in classes],
         [0.0, 1.0],
         [1e-100 if config.solver.precision == "float64" else 1e-30, 2.0],
-        [1e-9 if config.solver.precision == "float64" else 1e-6, 0.0],
+        [1e-9 if config.solver.precision == "float64" else 1e-6, config.traffic.stop_speed_m_s],
         [0.5, 0.0],
     ]
     return np.array(rows)
@@ -182,5 +189,7 @@ def _scalars(config: EnvironmentConfig, dt: float) -> Floats:
             config.observation.entry_queue_scale_veh,
             config.decision_s,
             HALF_SHOWN_S,
+            *(kind.length_m / dt for kind in (config.traffic.motorbike, config.traffic.car)),
+            *(dt / kind.length_m for kind in (config.traffic.motorbike, config.traffic.car)),
         ]
     )

@@ -8,76 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
 from validation_ch7.traffic.arrays import Array, Tables
+from validation_ch7.traffic.compilation import inlined, loop
 
 
-@njit(error_model="numpy")
-def sample(x: Array, v: Array, queued: Array, roads: Array, queue: Array, measures: Array, tables: Tables) -> None:
-    """Add one sample of queues, delay and stops to the measures of the decision.
-
-    Args:
-        x: (4, slots) state.
-        v: (2, slots) speeds [m/s].
-        queued: (2, slots) occupancy of queued vehicles at the last sample [-]; becomes that of this one.
-        roads: (links, 2, 2) by class: queued and present vehicles of each road [veh], written.
-        queue: (entries, 2) vehicles outside [veh].
-        measures: (7, 2) added to; see :data:`~validation_ch7.traffic.arrays.MEASURES`.
-        tables: constants.
-    """
-    samples = tables.timing[1]
-    interval = tables.scalars[4] / samples
-    total = 0.0
-    for k in range(2):
-        waiting = 0.0
-        for entry in range(queue.shape[0]):
-            waiting += queue[entry, k]
-        halted, present, lost, stops = waiting, waiting, waiting, 0.0
-        for road in range(tables.links.shape[0]):
-            vehicles = tables.widths[road, 0] * tables.widths[road, 1] / tables.physics[4, k]
-            slow = 1.0 / tables.physics[0, k]
-            here, there, moving, halts = 0.0, 0.0, 0.0, 0.0
-            for j in range(tables.links[road, 0], tables.links[road, 1]):
-                n, u = x[k, j], v[k, j]
-                still = n if u < tables.scalars[2] else 0.0
-                there += n
-                here += still
-                moving += n * u
-                halts += max(still - queued[k, j], 0.0)
-                queued[k, j] = still
-            here, there = here * vehicles, there * vehicles
-            lost += there - moving * vehicles * slow
-            stops += halts * vehicles
-            roads[road, k, 0] = here
-            roads[road, k, 1] = there
-            halted += here
-            present += there
-        measures[0, k] += lost * interval
-        measures[1, k] += present * interval
-        measures[2, k] += halted / samples
-        measures[3, k] += stops
-        measures[5, k] = max(measures[5, k], halted)
-        total += halted
-    measures[6, 0] = max(measures[6, 0], total)
-
-
-@njit(error_model="numpy")
-def mark_queued(x: Array, v: Array, queued: Array, tables: Tables) -> None:
-    """Write the occupancy of queued vehicles in each cell, as at the start of a decision.
-
-    Args:
-        x: (4, slots) state.
-        v: (2, slots) speeds [m/s].
-        queued: (2, slots) [-], written.
-        tables: constants.
-    """
-    for k in range(2):
-        for j in range(x.shape[1]):
-            queued[k, j] = x[k, j] if v[k, j] < tables.scalars[2] else 0.0
-
-
-@njit(error_model="numpy")
+@inlined
 def imbalance(roads: Array, tables: Tables) -> float:
     """Return the sum over intersections of |queued before the stop lines - queued on the roads behind| [veh].
 
@@ -85,7 +20,7 @@ def imbalance(roads: Array, tables: Tables) -> float:
         roads: (links, 2, 2) queued and present vehicles.
         tables: constants.
     """
-    total = 0.0
+    amount = 0.0
     for intersection in range(tables.links.shape[0] // 4):
         pressure = 0.0
         for road in range(4 * intersection, 4 * intersection + 4):
@@ -94,11 +29,122 @@ def imbalance(roads: Array, tables: Tables) -> float:
                 target = tables.targets[road, turn]
                 if target >= 0:
                     pressure -= tables.ratios[road, turn] * (roads[target, 0, 0] + roads[target, 1, 0])
-        total += abs(pressure)
-    return total
+        amount += abs(pressure)
+    return amount
 
 
-@njit(error_model="numpy")
+@inlined
+def total(values: Array) -> float:
+    """Return the sum of values, taken in eight strands.
+
+    One strand would wait for each addition before the next, and the compiler may not split it, as that changes the
+    rounding. Written out, the order is the same on every processor.
+    """
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = rest = 0.0
+    for part in range(values.size // 8):
+        j = 8 * part
+        s0 += values[j]
+        s1 += values[j + 1]
+        s2 += values[j + 2]
+        s3 += values[j + 3]
+        s4 += values[j + 4]
+        s5 += values[j + 5]
+        s6 += values[j + 6]
+        s7 += values[j + 7]
+    for j in range(values.size - values.size % 8, values.size):
+        rest += values[j]
+    return ((s0 + s4) + (s2 + s6)) + ((s1 + s5) + (s3 + s7)) + rest
+
+
+@loop
+def mark(x: Array, marks: Array, physics: Array) -> None:
+    """Find in each cell what is queued, and add what is there, what moves and what came to a stop.
+
+    Without a division: a class is queued where its flow a v = y - a c r^2 is less than a times the stop speed.
+
+    Args:
+        x: (4, slots) state.
+        marks: (4, 2, slots) by class: occupancy of queued vehicles [-], written; sums over the samples of
+            occupancy [-], flow [m/s] and growth of the queued occupancy [-], added to.
+        physics: constants.
+    """
+    zero, stop, c0, c1 = physics[5, 0], physics[7, 1], physics[1, 0], physics[1, 1]
+    a0, a1, y0, y1 = x[0], x[1], x[2], x[3]
+    queued0, queued1, there0, there1 = marks[0, 0], marks[0, 1], marks[1, 0], marks[1, 1]
+    flow0, flow1, growth0, growth1 = marks[2, 0], marks[2, 1], marks[3, 0], marks[3, 1]
+    for j in range(a0.size):
+        p, q = a0[j], a1[j]
+        rr = (p + q) * (p + q)
+        f0, f1 = max(y0[j] - p * (c0 * rr), zero), max(y1[j] - q * (c1 * rr), zero)
+        still0 = p if f0 < p * stop else zero
+        still1 = q if f1 < q * stop else zero
+        there0[j] += p
+        there1[j] += q
+        flow0[j] += f0
+        flow1[j] += f1
+        growth0[j] += max(still0 - queued0[j], zero)
+        growth1[j] += max(still1 - queued1[j], zero)
+        queued0[j] = still0
+        queued1[j] = still1
+
+
+@inlined
+def sample(x: Array, marks: Array, queue: Array, measures: Array, tables: Tables) -> None:
+    """Add one sample to the marks, and queued vehicles to the measures of the decision.
+
+    Args:
+        x: (4, slots) state.
+        marks: (4, 2, slots) see :func:`mark`.
+        queue: (entries, 2) vehicles outside [veh].
+        measures: (7, 2) rows 0 to 2 get those outside, rows 2, 5 and 6 queues.
+        tables: constants.
+    """
+    mark(x, marks, tables.physics)
+    samples = tables.timing[1]
+    interval = tables.scalars[4] / samples
+    overall = 0.0
+    for k in range(2):
+        outside = 0.0
+        for entry in range(queue.shape[0]):
+            outside += queue[entry, k]
+        halted = outside
+        for road in range(tables.links.shape[0]):
+            here = total(marks[0, k, tables.links[road, 0] : tables.links[road, 1]])
+            halted += here * tables.factors[road, 2 + k]
+        measures[0, k] += outside * interval
+        measures[1, k] += outside * interval
+        measures[2, k] += halted / samples
+        measures[5, k] = max(measures[5, k], halted)
+        overall += halted
+    measures[6, 0] = max(measures[6, 0], overall)
+
+
+@inlined
+def conclude(x: Array, marks: Array, roads: Array, measures: Array, tables: Tables) -> None:
+    """Add up the samples of a decision over the roads.
+
+    Args:
+        x: (4, slots) state.
+        marks: (4, 2, slots) see :func:`mark`.
+        roads: (links, 2, 2) by class: queued and present vehicles of each road [veh], written.
+        measures: (7, 2) delay, time and stops are added to; see :data:`~validation_ch7.traffic.arrays.MEASURES`.
+        tables: constants.
+    """
+    interval = tables.scalars[4] / tables.timing[1]
+    for k in range(2):
+        for road in range(tables.links.shape[0]):
+            first, last, vehicles = tables.links[road, 0], tables.links[road, 1], tables.factors[road, 2 + k]
+            roads[road, k, 0] = total(marks[0, k, first:last]) * vehicles
+            roads[road, k, 1] = total(x[k, first:last]) * vehicles
+            there = total(marks[1, k, first:last]) * vehicles
+            free = total(marks[2, k, first:last]) * vehicles / tables.physics[0, k]
+            measures[0, k] += (there - free) * interval
+            measures[1, k] += there * interval
+            measures[3, k] += total(marks[3, k, first:last]) * vehicles
+    measures[6, 1] = imbalance(roads, tables)
+
+
+@inlined
 def observe(x: Array, roads: Array, queue: Array, signal: Array, observation: Array, tables: Tables) -> None:
     """Write the observation, every entry in [0, 1].
 
@@ -126,9 +172,7 @@ def observe(x: Array, roads: Array, queue: Array, signal: Array, observation: Ar
         for segment in range(segments):
             lower = last - (segment + 1) * (last - first) // segments
             upper = last - segment * (last - first) // segments
-            filled = 0.0
-            for j in range(lower, upper):
-                filled += x[0, j] + x[1, j]
+            filled = total(x[0, lower:upper]) + total(x[1, lower:upper])
             observation[at] = min(filled / max(upper - lower, 1), 1.0)
             at += 1
         outside = queue[entry, 0] + queue[entry, 1] if entry >= 0 else 0.0
@@ -145,5 +189,5 @@ def observe(x: Array, roads: Array, queue: Array, signal: Array, observation: Ar
         at += 2
 
 
-KERNELS: tuple[Any, ...] = (sample, mark_queued, imbalance, observe)
+KERNELS: tuple[Any, ...] = (imbalance, total, mark, sample, conclude, observe)
 """What the fused kernel inlines from here."""

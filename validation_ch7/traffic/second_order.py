@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
 from validation_ch7.traffic.arrays import Array
+from validation_ch7.traffic.compilation import inlined, loop
 
 
-@njit(error_model="numpy")
+@inlined
 def limited(below: float, here: float, above: float) -> float:
     """Return the monotonised-central slope across a cell, from three neighbouring averages.
 
@@ -31,7 +30,7 @@ def limited(below: float, here: float, above: float) -> float:
     return max(middle, 2.0 * max(back, forth))
 
 
-@njit(error_model="numpy")
+@loop
 def find_slopes(x: Array, w: Array, slope: Array, rate: Array, physics: Array) -> None:
     """Write w and the limited slopes of occupancies and w in every cell.
 
@@ -59,7 +58,7 @@ def find_slopes(x: Array, w: Array, slope: Array, rate: Array, physics: Array) -
                 slope[1, j] *= room / rise
 
 
-@njit(error_model="numpy")
+@inlined
 def speeds_at(a0: float, a1: float, w0: float, w1: float, physics: Array) -> tuple[float, float, float]:
     """Return both speeds and the lower wave bound of one state [m/s].
 
@@ -78,7 +77,7 @@ def speeds_at(a0: float, a1: float, w0: float, w1: float, physics: Array) -> tup
     return v0, v1, min(min(v0, v1) - 2.0 * r * (physics[1, 0] * a0 + physics[1, 1] * a1), 0.0)
 
 
-@njit(error_model="numpy")
+@loop
 def muscl_fluxes(x: Array, w: Array, slope: Array, flux: Array, physics: Array) -> None:
     """Write the HLL flux between the reconstructed states on both sides of every face but the first.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
-from validation_ch7.traffic.arrays import MEASURES, Array, Floats, Integers
+from validation_ch7.traffic.arrays import MEASURES, Array, Floats, Integers, Scratch, make_scratch
 from validation_ch7.traffic.kernel import ADVANCE
 from validation_ch7.traffic.layout import build_layout
 
@@ -55,6 +56,7 @@ class Simulator:
         self.clock: Integers = np.zeros(size, np.int64)
         self.roads: Floats = np.zeros((size, len(tables.links), 2, 2))
         self.measures: Floats = np.zeros((size, len(MEASURES), 2))
+        self._scratch = [make_scratch(tables, entries) for _ in self._shares]
 
     @property
     def size(self) -> int:
@@ -76,13 +78,13 @@ class Simulator:
         """
         observation = np.empty((self.size, self.layout.observation_size), np.float32)
         if self._pool is None:
-            self._run(slice(None), wanted, observation)
+            self._run(wanted, observation, slice(None), self._scratch[0])
         else:
-            list(self._pool.map(lambda rows: self._run(rows, wanted, observation), self._shares))
-        self.clock += wanted[:, 0] >= 0
+            run = partial(self._run, wanted, observation)
+            list(self._pool.map(run, self._shares, self._scratch))
         return observation
 
-    def _run(self, rows: slice, wanted: Integers, observation: Array) -> None:
+    def _run(self, wanted: Integers, observation: Array, rows: slice, work: Scratch) -> None:
         self._advance(
             self.layout.tables,
             self.x[rows],
@@ -94,12 +96,13 @@ class Simulator:
             self.measures[rows],
             self.roads[rows],
             observation[rows],
+            work,
         )
 
-    def vehicles(self) -> Floats:
+    def vehicles(self, rows: slice = slice(None)) -> Floats:
         """Return the vehicles in each environment, outside and on the roads, by class, shape (size, 2) [veh]."""
-        inside = np.einsum("bkj,kj->bk", self.x[:, :2].astype(np.float64), self.layout.vehicles)
-        return np.asarray(inside + self.queue.sum(axis=1))
+        inside = np.einsum("bkj,kj->bk", self.x[rows, :2].astype(np.float64), self.layout.vehicles)
+        return np.asarray(inside + self.queue[rows].sum(axis=1))
 
     def density(self) -> Floats:
         """Return the density of each class in each slot, shape (size, 2, slots) [veh/m]."""

@@ -27,7 +27,7 @@ def summarise(totals: NDArray[np.float64], simulator: Simulator, row: int) -> di
     """
     steps = int(simulator.clock[row])
     arrived = simulator.arrivals[row, :steps].sum(axis=(0, 1), dtype=np.float64)
-    residual = simulator.vehicles()[row]
+    residual = simulator.vehicles(slice(row, row + 1))[0]
     result = _entries(totals.sum(axis=1), float(totals[6, 0]), float(arrived.sum()), float(residual.sum()), steps, "")
     for k, name in enumerate(CLASSES):
         column = totals[:, k]
