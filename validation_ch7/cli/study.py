@@ -20,6 +20,7 @@ Examples:
   python -m validation_ch7 study run --seeds 2          a smaller study, marked as such
   python -m validation_ch7 study run --jobs 2           the whole study; again: it goes on
   python -m validation_ch7 study run --executor ray     by a Ray of its own on this machine
+  python -m validation_ch7 study report --jobs 2        judge what is trained, and write tables, figures, LaTeX
 """
 
 
@@ -72,3 +73,16 @@ def status(workspace: Path, study_path: Path, as_json: bool) -> int:
     from validation_ch7.cli.study_view import show_standing
 
     return show_standing(workspace, study_path, as_json)
+
+
+@study.command("report", context_settings=SETTINGS)
+@click.option("--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Processes that evaluate.")
+@click.option("--no-evaluate", "evaluate", is_flag=True, flag_value=False, default=True, help="Only what is there.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Another section.yml.")
+@click.option("--output", type=click.Path(path_type=Path), help="Where the report goes.")
+@_takes_study
+def report(workspace: Path, study_path: Path, as_json: bool, **flags: Any) -> int:
+    """Judge every final agent and controller on the same demand, and write tables, figures and a LaTeX section."""
+    from validation_ch7.cli.study_report import report_command
+
+    return report_command(workspace, study_path, as_json, **flags)

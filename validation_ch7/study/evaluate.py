@@ -65,11 +65,17 @@ def _run(
                 future.cancel()
 
 
-def current_record(folder: Path, task: EvaluationTask) -> EvaluationRecord | None:
-    """Return the record of a task if it is good and, for an agent, of the checkpoint that its store holds now."""
+def current_record(folder: Path, task: EvaluationTask, failed: bool = False) -> EvaluationRecord | None:
+    """Return the record of a task if it is good and, for an agent, of the checkpoint that its store holds now.
+
+    Args:
+        folder: where the records lie.
+        task: the task.
+        failed: whether a record that says why there is nothing counts, too.
+    """
     record = read_record(folder, task)
     if record is None or record.status != "ok":
-        return None
+        return record if failed else None
     if task.kind != "agent":
         return record
     newest = next(iter(CheckpointStore(task.store, task.scenario).entries()), None)
