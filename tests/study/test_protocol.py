@@ -4,9 +4,12 @@ import pytest
 from pydantic import ValidationError as PydanticError
 
 from tests.study.tiny import ENVIRONMENT, SCENARIO, protocol, section, wide_environment
+from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.study.protocol import HELD_OUT, DemandCase, EvaluationProtocol, check_held_out
 from validation_ch7.study.tasks import EvaluationTask, TrainedAgent, evaluation_tasks
+from validation_ch7.traffic import base_flows, build_layout
+from validation_ch7.traffic.demand import phase_ratios, shape
 from validation_ch7.training.seeds import HELD_OUT as WIDTH
 
 
@@ -22,6 +25,16 @@ def test_default_is_the_full_protocol_on_seeds_that_training_never_draws():
     environments = {name: case.environment(ENVIRONMENT).demand for name, case in full.cases.items()}
     assert [demand.degree_of_saturation for demand in environments.values()][:2] == [0.95, 1.05]
     assert len({demand.model_dump_json() for demand in environments.values()}) == 4
+
+
+def test_peak_runs_from_the_saturation_that_it_names_whatever_the_scenario():
+    one_lane = EnvironmentConfig(network={"lanes_east_west": 1})
+    for scenario in (EnvironmentConfig(), one_lane):
+        config = EvaluationProtocol().cases["peak"].environment(scenario)
+        layout = build_layout(config)
+        need = sum(phase_ratios(config, layout, base_flows(config, layout)))
+        assert need / (1 - 8 / 90) == pytest.approx(0.65)
+        assert shape(config).max() == pytest.approx(1.6, rel=0.01)
 
 
 @pytest.mark.parametrize(

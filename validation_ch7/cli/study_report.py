@@ -42,6 +42,10 @@ def _conclude(report: Report, console: Console) -> None:
     console.say()
     for line in report.lines:
         console.say(f"{'✓' if line.endswith(': met') else '✗'} {line}")
+    for name, scenario in numbers.scenarios.items():
+        if scenario.grid is not None:
+            word = "does not change" if scenario.grid.same_ranking else "changes"
+            console.say(f"   {name}: the ranking {word} on a grid {scenario.grid.factor} times finer")
     for reason in numbers.reductions:
         console.say(f"   reduced study: {reason}")
     for gap in numbers.missing[:_SHOWN_GAPS]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from validation_ch7.config import Name
 from validation_ch7.control import CONTROLLERS
-from validation_ch7.environment_config import EnvironmentConfig
+from validation_ch7.environment_config import APPROACHES, Approach, Demand, EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.schema import Document, parse_document
+from validation_ch7.traffic import base_flows, build_layout
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -36,12 +37,16 @@ class Seeds(Document):
 
 
 class DemandCase(Document):
-    """One demand under which everybody is judged: the scenario's own, with some keys replaced."""
+    """One demand under which everybody is judged: the scenario's own, changed in what is said here."""
 
     title: str
     """As tables and figures name it."""
     demand: dict[str, Any] = Field(default_factory=dict)
     """Keys of the environment's ``demand`` that differ."""
+    flow_factors: dict[Approach, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Multiples of the scenario's flows, by side [-]."""
+    base_saturation: Annotated[float, Field(gt=0, le=2)] | None = None
+    """Volume over capacity to which flows are scaled before a profile that does not scale them, as ``peak`` [-]."""
 
     def environment(self, scenario: EnvironmentConfig, where: object = "demand case") -> EnvironmentConfig:
         """Return the scenario's environment under this demand.
@@ -49,21 +54,46 @@ class DemandCase(Document):
         Raises:
             ConfigurationError: a key is unknown or a value out of range.
 
-        >>> case = DemandCase(title="more", demand={"degree_of_saturation": 1.2})
-        >>> case.environment(EnvironmentConfig()).demand.degree_of_saturation
-        1.2
+        >>> case = DemandCase(title="more", demand={"degree_of_saturation": 1.2}, flow_factors={"north": 0.5})
+        >>> demand = case.environment(EnvironmentConfig()).demand
+        >>> demand.degree_of_saturation, demand.flow_veh_per_h.north, demand.flow_veh_per_h.south
+        (1.2, 800.0, 1400.0)
         """
         plain = scenario.model_dump(mode="json")
-        return parse_document(EnvironmentConfig, {**plain, "demand": {**plain["demand"], **self.demand}}, where)
+        demand = {**plain["demand"], **self.demand}
+        flows = {side: flow * self.flow_factors.get(side, 1.0) for side, flow in demand["flow_veh_per_h"].items()}
+        if self.base_saturation is not None:
+            flows = scaled_flows(scenario, flows, self.base_saturation)
+        return parse_document(EnvironmentConfig, {**plain, "demand": {**demand, "flow_veh_per_h": flows}}, where)
+
+
+def scaled_flows(scenario: EnvironmentConfig, flows: Mapping[str, float], saturation: float) -> dict[str, float]:
+    """Return flows by side [veh/h] in the same proportions, with the given volume over capacity [-].
+
+    >>> flows = {"north": 100.0, "south": 100.0, "east": 100.0, "west": 100.0}
+    >>> round(scaled_flows(EnvironmentConfig(), flows, 0.9)["north"])
+    1874
+    """
+    wanted = {"profile": "saturated", "degree_of_saturation": saturation, "flow_veh_per_h": flows}
+    config = scenario.model_copy(update={"demand": Demand.model_validate(wanted)})
+    layout = build_layout(config)
+    found = zip(layout.entries, base_flows(config, layout), strict=True)
+    return dict(flows) | {APPROACHES[road % 4]: float(flow) for road, flow in found}
 
 
 NEAR, FULL, SHIFTED, PEAK = "near_saturated", "saturated", "shifted", "peak"
-_TURNED = {"north": 900.0, "south": 1100.0, "east": 1600.0, "west": 1400.0}
+_SHIFT: dict[Approach, float] = {"north": 0.8, "south": 0.8, "east": 1.5, "west": 1.5}
 _CASES = {
     NEAR: DemandCase(title="near saturation (v/c 0.95)", demand={"degree_of_saturation": 0.95}),
     FULL: DemandCase(title="saturated (v/c 1.05)", demand={"degree_of_saturation": 1.05}),
-    SHIFTED: DemandCase(title="main flow from the other road", demand={"flow_veh_per_h": _TURNED}),
-    PEAK: DemandCase(title="peak in mid-episode", demand={"profile": "peak", "peak_factor": 1.6}),
+    SHIFTED: DemandCase(
+        title="shifted to east and west (v/c 0.95)", demand={"degree_of_saturation": 0.95}, flow_factors=_SHIFT
+    ),
+    PEAK: DemandCase(
+        title="peak in mid-episode (v/c 0.65 to 1.04)",
+        demand={"profile": "peak", "peak_factor": 1.6},
+        base_saturation=0.65,
+    ),
 }
 
 
