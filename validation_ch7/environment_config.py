@@ -113,8 +113,8 @@ class SideFlows(Document):
 class Demand(Document):
     """Arrivals: a Poisson process whose rate follows a profile, drawn from the environment's seed."""
 
-    profile: Literal["constant", "peak", "step", "stochastic", "saturated"] = "saturated"
-    """How the rate varies; ``saturated`` scales ``flow_veh_per_h`` to ``degree_of_saturation``."""
+    profile: Literal["constant", "peak", "step", "stochastic", "saturated", "platoons"] = "saturated"
+    """How the rate varies; ``saturated`` and ``platoons`` scale ``flow_veh_per_h`` to ``degree_of_saturation``."""
     flow_veh_per_h: SideFlows = SideFlows()
     """Base demand by side [veh/h per entry]."""
     degree_of_saturation: Annotated[float, Field(gt=0, le=2)] = 0.95
@@ -125,6 +125,10 @@ class Demand(Document):
     """Each entry's demand is multiplied by 1 ± spread, drawn anew each episode [-]; not for ``constant``."""
     peak_factor: Positive = 1.5
     """Greatest multiple of the base demand, for ``peak`` and ``step`` [-]."""
+    platoon_share: Share = 0.8
+    """Vehicles that arrive in platoons, at saturation flow; the others turned in at any time; ``platoons`` [-]."""
+    platoon_cycle_s: tuple[Positive, Positive] = (60.0, 100.0)
+    """Least and greatest upstream cycle; each entry's is drawn anew each episode; ``platoons`` [s]."""
 
 
 class Signal(Document):

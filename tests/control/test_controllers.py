@@ -26,7 +26,7 @@ from validation_ch7.control.pressure import pressures
 from validation_ch7.environment import make_vec_env
 from validation_ch7.environment_config import Demand, EnvironmentConfig, Network, SideFlows, Signal
 from validation_ch7.errors import ConfigurationError
-from validation_ch7.traffic import Simulator, base_flows, draw_arrivals
+from validation_ch7.traffic import Simulator, base_flows, build_layout, draw_arrivals
 
 CONFIG = EnvironmentConfig()
 ALL_RED = EnvironmentConfig(signal=Signal(phases=(("north", "south"), ("east", "west"), ())))
@@ -161,7 +161,7 @@ def test_lookahead_finds_the_sequence_that_plain_enumeration_finds() -> None:
     config = EnvironmentConfig(horizon_s=300, signal=Signal(min_green_s=5))
     simulator = Simulator(config, 1)
     flows = base_flows(config, simulator.layout)
-    simulator.restart(0, draw_arrivals(config, flows, np.random.default_rng(1)))
+    simulator.restart(0, draw_arrivals(config, simulator.layout, flows, np.random.default_rng(1)))
     for _ in range(30):
         simulator.step(np.array([[0]]))
     state, copy = simulator.get_state(), Simulator(config, 1)
@@ -173,14 +173,31 @@ def test_lookahead_finds_the_sequence_that_plain_enumeration_finds() -> None:
             copy.step(np.array([[phase]]))
             costs[-1] += float(copy.measures[0, 0].sum())
     oracle = LookAhead(config, depth=4)
-    assert oracle.costs(simulator, 0, 4).tolist() == pytest.approx(costs, rel=1e-12)
-    assert oracle.best_first(simulator, 0) == int(np.argmin(costs)) // 8
+    tried = oracle.search(simulator, np.array([0]), 4)
+    for phase, part in ((0, costs[:8]), (1, costs[8:])):
+        assert tried.delay[tried.first == phase].min() == pytest.approx(min(part), rel=1e-12)
+    assert len(tried.delay) < 16
+    assert oracle.decide(simulator).tolist() == [[int(np.argmin(costs)) // 8]]
     assert all(np.array_equal(simulator.get_state()[name], state[name]) for name in state)
+
+
+def test_lookahead_decides_each_row_as_if_it_were_alone() -> None:
+    config = EnvironmentConfig(horizon_s=100)
+    batch, flows = Simulator(config, 3), base_flows(config, build_layout(config))
+    for row in range(3):
+        batch.restart(row, draw_arrivals(config, batch.layout, flows, np.random.default_rng(row)))
+    for _ in range(12):
+        wanted = LookAhead(config, depth=6).decide(batch)
+        for row in range(3):
+            alone = Simulator(config, 1)
+            alone.set_state({name: array[row : row + 1] for name, array in batch.get_state().items()})
+            assert LookAhead(config, depth=6).decide(alone)[0] == wanted[row]
+        batch.step(wanted)
 
 
 def test_lookahead_refuses_what_it_cannot_enumerate() -> None:
     with pytest.raises(ConfigurationError, match="too many sequences"):
-        LookAhead(CONFIG, depth=17)
+        LookAhead(CONFIG, depth=40)
     with pytest.raises(ConfigurationError, match="one intersection"):
         LookAhead(EnvironmentConfig(network=Network(columns=2)))
 

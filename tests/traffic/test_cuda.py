@@ -24,7 +24,7 @@ config = EnvironmentConfig(
 pair = Simulator(config, 2), CudaSimulator(config, 2, threads=5)
 flows = base_flows(config, pair[0].layout) * 20
 for row in range(2):
-    arrivals = draw_arrivals(config, flows, np.random.default_rng(row))
+    arrivals = draw_arrivals(config, pair[0].layout, flows, np.random.default_rng(row))
     for simulator in pair:
         simulator.restart(row, arrivals)
 for step in range({steps}):

@@ -51,18 +51,20 @@ def test_saturated_demand_has_the_degree_of_saturation_asked_for() -> None:
 
 def test_demand_follows_its_seed() -> None:
     config = EnvironmentConfig()
-    flows = base_flows(config, build_layout(config))
-    first, again, other = (draw_arrivals(config, flows, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    layout = build_layout(config)
+    flows = base_flows(config, layout)
+    first, again, other = (draw_arrivals(config, layout, flows, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize("profile", ["constant", "peak", "step", "stochastic", "saturated"])
+@pytest.mark.parametrize("profile", ["constant", "peak", "step", "stochastic", "saturated", "platoons"])
 def test_mean_arrivals_follow_the_profile(profile: str) -> None:
     demand = Demand.model_validate({"profile": profile, "spread": 0.0})
     config = EnvironmentConfig(horizon_s=36_000, demand=demand)
-    flows = base_flows(config, build_layout(config))
-    arrived = draw_arrivals(config, flows, np.random.default_rng(0)).sum()
+    layout = build_layout(config)
+    flows = base_flows(config, layout)
+    arrived = draw_arrivals(config, layout, flows, np.random.default_rng(0)).sum()
     factor = {"peak": 1.25, "step": 1 + 0.5 / 3}.get(profile, 1.0)
     assert arrived / (10 * flows.sum() * factor) == pytest.approx(1.0, abs=0.01)
 

@@ -23,8 +23,8 @@ class Actuated:
     """Headway from which the green ends [s]."""
     zone_m: float = 40.0
     """Length of the detector zone before the stop line [m]."""
-    max_green_s: float = 50.0
-    """Greatest green [s]."""
+    max_green_s: float | tuple[float, ...] = 50.0
+    """Greatest green [s]; one for all phases, or one for each."""
 
     def decide(self, simulator: Simulator) -> Integers:
         """Return the current phase, or the next one that someone waits for after a gap or the greatest green."""
@@ -35,7 +35,8 @@ class Actuated:
         current = simulator.signal[:, :, 1]
         extend = _take(served(simulator, close.astype(np.float64)), current) > 0.0
         elapsed = simulator.signal[:, :, 2] * tables.scalars[0]
-        stay = extend & (elapsed < self.max_green_s)
+        longest = np.broadcast_to(np.asarray(self.max_green_s), (simulator.layout.phases,))
+        stay = extend & (elapsed < longest[current])
         return np.where(stay, current, self._next(simulator, present, current))
 
     def _next(self, simulator: Simulator, present: Floats, current: Integers) -> Integers:

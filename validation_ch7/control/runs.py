@@ -33,7 +33,7 @@ def simulate(config: EnvironmentConfig, controller: Controller, seeds: Sequence[
     simulator = Simulator(config, len(seeds))
     flows = base_flows(config, simulator.layout)
     for row, seed in enumerate(seeds):
-        simulator.restart(row, draw_arrivals(config, flows, np.random.default_rng(seed)))
+        simulator.restart(row, draw_arrivals(config, simulator.layout, flows, np.random.default_rng(seed)))
     totals = np.zeros((len(seeds), len(MEASURES), 2))
     peaks = [MEASURES.index("queue_max_veh"), MEASURES.index("overall")]
     for _ in range(config.steps_per_episode):

@@ -46,7 +46,7 @@ class EpisodeBatch:
 
     def begin(self, row: int) -> None:
         """Start a new episode in one row."""
-        self.simulator.restart(row, draw_arrivals(self.config, self._flows, self.generators[row]))
+        self.simulator.restart(row, draw_arrivals(self.config, self.simulator.layout, self._flows, self.generators[row]))
         self.returns[row] = 0.0
         self.totals[row] = 0.0
         self.running[row] = True

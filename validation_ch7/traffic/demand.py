@@ -18,7 +18,7 @@ def base_flows(config: EnvironmentConfig, layout: Layout) -> Floats:
     """
     sides = [getattr(config.demand.flow_veh_per_h, APPROACHES[road % 4]) for road in layout.entries]
     flows = np.array(sides, dtype=np.float64)
-    if config.demand.profile != "saturated":
+    if config.demand.profile not in ("saturated", "platoons"):
         return flows
     need = sum(phase_ratios(config, layout, flows))
     lost = int(layout.tables.green.any(axis=1).sum()) * (config.signal.yellow_s + config.signal.all_red_s)
@@ -34,14 +34,18 @@ def phase_ratios(config: EnvironmentConfig, layout: Layout, flows: Floats) -> li
         layout: its layout.
         flows: (entries,) demand [veh/h].
     """
+    greatest = [0.0] * 4
+    for road, ratio in zip(layout.entries, flow_ratios(config, layout, flows), strict=True):
+        greatest[road % 4] = max(greatest[road % 4], float(ratio))
+    return [max((greatest[a] for a in np.flatnonzero(green)), default=0.0) for green in layout.tables.green]
+
+
+def flow_ratios(config: EnvironmentConfig, layout: Layout, flows: Floats) -> Floats:
+    """Return the flow over the saturation flow of each entry, (entries,) [-], for flows (entries,) [veh/h]."""
     mix = config.traffic
     pcu = 1.0 - mix.motorbike_share * (1.0 - mix.motorbike.length_m / mix.car.length_m)
     lanes = layout.tables.widths[layout.entries, 1]
-    ratios = flows * pcu / (lanes * config.network.saturation_flow_pcu_per_h_lane)
-    greatest = [0.0] * 4
-    for road, ratio in zip(layout.entries, ratios, strict=True):
-        greatest[road % 4] = max(greatest[road % 4], float(ratio))
-    return [max((greatest[a] for a in np.flatnonzero(green)), default=0.0) for green in layout.tables.green]
+    return np.asarray(flows * pcu / (lanes * config.network.saturation_flow_pcu_per_h_lane))
 
 
 def shape(config: EnvironmentConfig) -> Floats:
@@ -64,17 +68,52 @@ def shape(config: EnvironmentConfig) -> Floats:
     return np.ones(config.steps_per_episode)
 
 
-def draw_arrivals(config: EnvironmentConfig, flows: Floats, generator: np.random.Generator) -> NDArray[np.uint16]:
+def platoons(config: EnvironmentConfig, fill: Floats, cycles_s: Floats, lags_s: Floats) -> Floats:
+    """Return the factor of each entry's rate behind a signal upstream, shape (decisions, entries), 1 on average.
+
+    ``platoon_share`` of the vehicles come as the queue of the signal's red, which leaves at saturation flow when
+    its green begins; the others come at any time. At saturation flow both together last the share
+    g = s f / (1 - (1 - s) f) of the cycle, s the platoon's share and f flow over saturation flow.
+
+    >>> from validation_ch7.environment_config import Demand
+    >>> config = EnvironmentConfig(horizon_s=40, decision_s=5, demand=Demand(profile="platoons", platoon_share=0.75))
+    >>> platoons(config, np.array([4 / 13]), np.array([20.0]), np.array([0.0]))[:, 0].round(6).tolist()
+    [3.25, 0.25, 0.25, 0.25, 3.25, 0.25, 0.25, 0.25]
+
+    Args:
+        config: the configuration.
+        fill: (entries,) flow over saturation flow [-].
+        cycles_s: (entries,) cycle of the signal upstream [s].
+        lags_s: (entries,) how long before the episode its green began [s].
+    """
+    share = config.demand.platoon_share
+    filled = np.minimum(fill, 1.0)
+    lasting = cycles_s * share * filled / np.maximum(1.0 - (1.0 - share) * filled, 1e-9)
+    edges = np.arange(config.steps_per_episode + 1)[:, None] * config.decision_s + lags_s
+    whole, part = np.divmod(edges, cycles_s)
+    shown = np.diff(whole + np.minimum(part / np.maximum(lasting, 1e-9), 1.0), axis=0)
+    return np.asarray(1.0 - share + share * shown * cycles_s / config.decision_s)
+
+
+def draw_arrivals(
+    config: EnvironmentConfig, layout: Layout, flows: Floats, generator: np.random.Generator
+) -> NDArray[np.uint16]:
     """Draw the arrivals of one episode by class, shape (decisions, entries, 2) [veh per decision].
 
     Args:
         config: the configuration.
+        layout: its layout.
         flows: (entries,) base demand [veh/h].
         generator: advanced by the draw.
     """
     if config.demand.profile != "constant":
         flows = flows * generator.uniform(1.0 - config.demand.spread, 1.0 + config.demand.spread, len(flows))
     mean = np.outer(shape(config), flows) * (config.decision_s / 3600.0)
+    if config.demand.profile == "platoons":
+        shortest, longest = config.demand.platoon_cycle_s
+        cycles = generator.uniform(shortest, longest, len(flows))
+        lags = cycles * generator.uniform(0.0, 1.0, len(flows))
+        mean *= platoons(config, flow_ratios(config, layout, flows), cycles, lags)
     share = config.traffic.motorbike_share
     means = np.stack([mean * share, mean * (1.0 - share)], axis=-1)
     return np.minimum(generator.poisson(means), np.iinfo(np.uint16).max).astype(np.uint16)
