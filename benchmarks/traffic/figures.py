@@ -42,7 +42,7 @@ def loaded(config: EnvironmentConfig, size: int) -> Simulator:
     simulator = Simulator(config, size)
     flows = base_flows(config, simulator.layout)
     for row in range(size):
-        simulator.restart(row, draw_arrivals(config, flows, np.random.default_rng(row)))
+        simulator.restart(row, draw_arrivals(config, simulator.layout, flows, np.random.default_rng(row)))
     for _ in range(60):
         simulator.step(MaxPressure().decide(simulator))
     return simulator

@@ -15,7 +15,7 @@ def loaded(config: EnvironmentConfig, seed: int = 0, size: int = 1) -> Simulator
     simulator = Simulator(config, size)
     flows = base_flows(config, simulator.layout)
     for row in range(size):
-        simulator.restart(row, draw_arrivals(config, flows, np.random.default_rng(seed + row)))
+        simulator.restart(row, draw_arrivals(config, simulator.layout, flows, np.random.default_rng(seed + row)))
     return simulator
 
 

@@ -46,7 +46,8 @@ class EpisodeBatch:
 
     def begin(self, row: int) -> None:
         """Start a new episode in one row."""
-        self.simulator.restart(row, draw_arrivals(self.config, self.simulator.layout, self._flows, self.generators[row]))
+        layout, generator = self.simulator.layout, self.generators[row]
+        self.simulator.restart(row, draw_arrivals(self.config, layout, self._flows, generator))
         self.returns[row] = 0.0
         self.totals[row] = 0.0
         self.running[row] = True

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from validation_ch7.config import SectionConfig
-from validation_ch7.control import Controller, LookAhead
+from validation_ch7.control import Controller, LookAhead, tune
 from validation_ch7.environment.episodes import EpisodeBatch
 from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ValidationError
@@ -16,7 +16,6 @@ from validation_ch7.study.agents import load_agent
 from validation_ch7.study.emissions import emission_measures
 from validation_ch7.study.records import EvaluationRecord, Trace
 from validation_ch7.study.tasks import EvaluationTask
-from validation_ch7.study.tuning import tune
 from validation_ch7.traffic import MEASURES
 
 _QUEUE = MEASURES.index("queue_mean_veh")
