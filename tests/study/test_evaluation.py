@@ -7,7 +7,8 @@ import pytest
 
 from tests.study.tiny import ENVIRONMENT, NETWORK, SCENARIO, STEPS, protocol, section, train
 from validation_ch7.checkpoints import CheckpointStore
-from validation_ch7.control import make_controller, simulate, tune
+from validation_ch7.control import Greedy, make_controller, simulate, tune
+from validation_ch7.control.tuning import ranges_m
 from validation_ch7.environment import make_vec_env
 from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.study.agents import load_agent
@@ -96,7 +97,6 @@ def test_tuning_takes_the_least_delay_of_all_candidates():
     tuned = tune("greedy", ENVIRONMENT, SEEDS)
     assert tuned.tried == len(ranges_m(ENVIRONMENT)) > 2
     delay = np.mean([row["mean_delay_s"] for row in simulate(ENVIRONMENT, tuned.make(), SEEDS)])
-    from validation_ch7.control import Greedy
 
     others = [simulate(ENVIRONMENT, Greedy(range_m), SEEDS) for range_m in (30.0, 50.0, 100.0, 150.0)]
     assert all(delay <= np.mean([row["mean_delay_s"] for row in rows]) for rows in others)
