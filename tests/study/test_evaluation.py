@@ -98,7 +98,7 @@ def test_tuning_takes_the_least_delay_of_all_candidates():
     assert tuned.tried == len(ranges_m(ENVIRONMENT)) > 2
     delay = np.mean([row["mean_delay_s"] for row in simulate(ENVIRONMENT, tuned.make(), SEEDS)])
 
-    others = [simulate(ENVIRONMENT, Greedy(range_m), SEEDS) for range_m in (30.0, 50.0, 100.0, 150.0)]
+    others = [simulate(ENVIRONMENT, Greedy(range_m), SEEDS) for range_m in ranges_m(ENVIRONMENT)]
     assert all(delay <= np.mean([row["mean_delay_s"] for row in rows]) for rows in others)
 
 
