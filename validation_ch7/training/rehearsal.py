@@ -5,11 +5,18 @@ from __future__ import annotations
 import io
 import math
 from pathlib import Path
-from typing import Any
 
 from validation_ch7.config import SectionConfig
 from validation_ch7.errors import SanityError
-from validation_ch7.session import PLAN_NAME, SessionPlan, SummaryStatus, logs_tree, read_summary, write_document
+from validation_ch7.session import (
+    PLAN_NAME,
+    SessionPlan,
+    SessionSummary,
+    SummaryStatus,
+    logs_tree,
+    read_summary,
+    write_document,
+)
 from validation_ch7.training.curve import PROGRESS_NAME, read_rows
 from validation_ch7.training.run_session import run_session
 from validation_ch7.training.surroundings import Surroundings
@@ -63,21 +70,24 @@ def rehearse(config: SectionConfig, folder: Path, surroundings: Surroundings | N
     outputs = folder / small.section
     summary = read_summary(outputs)
     rows = read_rows(logs_tree(outputs, small.scenario) / plan.session_id / PROGRESS_NAME)
-    lacks = _lacking(summary.status, summary.metrics, rows)
-    if summary.error or lacks:
+    fault = _fault(summary, len(rows))
+    if summary is None or fault:
         raise SanityError(
             "A rehearsal of a few steps failed; nothing was trained.",
             where=f"scenario {config.scenario}, algorithm {config.training.algorithm}",
             expected="a whole session, from the checks of the environment to the table of progress",
-            found=summary.error or lacks,
+            found=fault,
             remedy="correct the configuration, then run the same command again",
         )
     return summary.metrics
 
 
-def _lacking(status: SummaryStatus, metrics: dict[str, float], rows: Any) -> str | None:
-    if status is not SummaryStatus.COMPLETED:
-        return f"the session ended as {status}"
-    if "mean_delay_s" not in metrics:
-        return f"the evaluation measured no mean_delay_s, but {', '.join(sorted(metrics)) or 'nothing'}"
+def _fault(summary: SessionSummary | None, rows: int) -> str | None:
+    """Return why a rehearsal did not come to its end, or None where it did."""
+    if summary is None:
+        return "the session left no summary"
+    if summary.status is not SummaryStatus.COMPLETED:
+        return summary.error or f"the session ended as {summary.status}"
+    if "mean_delay_s" not in summary.metrics:
+        return f"the evaluation measured no mean_delay_s, but {', '.join(sorted(summary.metrics)) or 'nothing'}"
     return None if rows else "the table of progress has no row"
