@@ -14,6 +14,7 @@ from validation_ch7.study.chain import ChainStatus
 from validation_ch7.study.drive import StudyRun, run_study
 from validation_ch7.study.executor import Executor, SerialExecutor, ThreadExecutor
 from validation_ch7.study.layout import StudyFolder
+from validation_ch7.study.rehearsal import rehearse_study
 from validation_ch7.study.spec import StudySpec, load_study
 from validation_ch7.study.standing import ChainStanding, StudyStanding, read_standing
 
@@ -43,9 +44,10 @@ def run_command(
     """Run the study and say how it ended."""
     spec = load_study(study_path).reduced(seeds)
     console = Console(sys.stderr if as_json else None)
-    chosen = choose_executor(spec, executor, jobs)
+    chosen, section = choose_executor(spec, executor, jobs), config_path or section_file(spec.section)
     try:
-        run = run_study(spec, workspace, config_path or section_file(spec.section), chosen, console.say)
+        rehearse_study(spec, section, console.say)
+        run = run_study(spec, workspace, section, chosen, console.say)
     finally:
         chosen.close()
     _conclude(run, console)
