@@ -4,6 +4,7 @@
 
     ValidationError                    exit  what it means
     ├── ConfigurationError               2   a flag, a YAML key or a value is wrong
+    │   └── SanityError                  2   a scenario in which nothing can be learnt, or that is no physics
     ├── BackendError                     3   the place where sessions run cannot be used
     │   ├── SessionGoneError             3   what a session left is nowhere any more
     │   ├── CredentialsError             3   no credentials, or rejected ones
@@ -81,6 +82,10 @@ class ConfigurationError(ValidationError):
     """A flag, a YAML key or a value is wrong."""
 
     exit_code = 2
+
+
+class SanityError(ConfigurationError):
+    """A scenario gives an agent nothing to learn, or is no physics."""
 
 
 class BackendError(ValidationError):

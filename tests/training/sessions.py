@@ -111,6 +111,7 @@ class Scene:
     clock: object = lambda: 0.0
     console: io.StringIO = field(default_factory=io.StringIO)
     make_env: object = gym_factory("CartPole-v1")
+    check: object = lambda environment: None
     now: float = 1_700_000_000.0
 
     @property
@@ -146,6 +147,7 @@ class Scene:
             now=lambda: self.now,
             started=0.0,
             make_env=self.make_env,
+            check=self.check,
             open_learner=self.learner,
             console=self.console,
         )

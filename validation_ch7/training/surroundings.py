@@ -10,8 +10,16 @@ from typing import TextIO
 
 import psutil
 
+from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.training.algorithms import MakeEnv, traffic_env
 from validation_ch7.training.learner import CheckpointLearner, OpenLearner
+
+
+def check_traffic(config: EnvironmentConfig) -> None:
+    """Stop where an agent could learn nothing; see :mod:`.sanity`."""
+    from validation_ch7.training.sanity import check_environment  # it brings numba, which not every caller needs
+
+    check_environment(config)
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,8 @@ class Surroundings:
     started: float | None = None
     """When the process started, in seconds of ``clock``; None asks the operating system."""
     make_env: MakeEnv = traffic_env
+    check: Callable[[EnvironmentConfig], None] = check_traffic
+    """Looks at the environment before anything is trained in it."""
     open_learner: OpenLearner = CheckpointLearner
     console: TextIO | None = None
 

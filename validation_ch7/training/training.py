@@ -75,6 +75,7 @@ class Training:
         config = SectionConfig.from_plain(self._plan.config, "the session's plan: config")
         tree = training_tree(self._folder, config.scenario, config.default_scenario)
         learner = self._learner = self._around.open_learner(tree, config.scenario)
+        self._around.check(config.environment)
         parent = admit_parent(self._inputs, tree, learner, self._plan.parent)
         self._steps_before = learner.newest_steps() or 0
         with self._apparatus(config, learner) as apparatus:
