@@ -9,6 +9,7 @@ import click
 
 from validation_ch7 import __version__
 from validation_ch7.cli.checkpoints import checkpoints
+from validation_ch7.cli.dashboard import dashboard
 from validation_ch7.cli.kaggle import kaggle
 from validation_ch7.cli.notify import notify
 from validation_ch7.cli.run_section import run_section
@@ -23,6 +24,7 @@ _EPILOG = """
 Examples:
   validation-ch7 run --quick                  a short session; again: it goes on
   validation-ch7 status                       where the training stands, and what comes next
+  validation-ch7 dashboard                    all of it on one page, for a browser
   validation-ch7 checkpoints list             what is there, and why some of it is not used
   validation-ch7 checkpoints export-sb3 best out    the best model for plain Stable-Baselines3
 
@@ -66,5 +68,6 @@ main.add_command(traffic)
 main.add_command(study)
 main.add_command(kaggle)
 main.add_command(notify)
+main.add_command(dashboard)
 main.add_command(export_command)
 main.add_command(import_command)

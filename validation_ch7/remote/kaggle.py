@@ -21,6 +21,7 @@ from validation_ch7.remote.kaggle_datasets import READY_PATIENCE, DatasetState, 
 from validation_ch7.remote.kaggle_kernels import GpuQuota, KaggleKernels, KernelPush
 from validation_ch7.remote.kaggle_log import LogFollower, split_lines
 from validation_ch7.remote.kaggle_push import push_once, pushed_version, quota_error
+from validation_ch7.remote.kaggle_quota import keep_quota
 from validation_ch7.remote.kaggle_relay import KernelRelay
 from validation_ch7.remote.kaggle_results import fetch_results
 from validation_ch7.remote.kaggle_sessions import KaggleSession, KaggleSessions, Step
@@ -87,9 +88,9 @@ class KaggleBackend:
         self._client = client
         self._kernels = KaggleKernels(client)
         self._datasets = KaggleDatasets(client, self.options.ready, self.options.on_progress)
-        output = workspace.resolve() / "validation_output"
-        self._sessions = KaggleSessions(output / "kaggle_sessions")
-        self._relay = KernelRelay(self._sessions, self._kernels, output / "results")
+        self._output = workspace.resolve() / "validation_output"
+        self._sessions = KaggleSessions(self._output / "kaggle_sessions")
+        self._relay = KernelRelay(self._sessions, self._kernels, self._output / "results")
         self._followers: dict[str, LogFollower] = {}
         self._last: dict[str, SessionState] = {}
         self._final_logs: dict[str, list[str]] = {}
@@ -231,6 +232,7 @@ class KaggleBackend:
             quota = self._kernels.quota()
         except ServiceFault:
             return  # the push itself is refused where the hours are used up
+        keep_quota(self._output, quota.used_s, quota.allowed_s, quota.refresh)
         if quota.left_s <= 0:
             used = f"{quota.used_s / 3600:.2f} of {quota.allowed_s / 3600:.2f} hours used"
             raise quota_error(used, quota)
