@@ -290,7 +290,7 @@ class ValidationKaggleManager:
     ) -> SectionRun:
         """Monitor a session to its end, then download and restore, whatever the end was."""
         limit_s, tools = config.session.hours * 3600, (self._clock, self._sleep, self.say)
-        status = attend(backend, ref, limit_s, stop, *tools)
+        status = attend(backend, ref, limit_s, stop, *tools, lambda: stop.received is signal.SIGINT)
         self.journal.advance(entry.session_id, Phase.FINISHED, status.message, status=status.state.value)
         fetched = self.download_results(ref, backend=backend)
         self.journal.advance(entry.session_id, Phase.DOWNLOADED, results_dir=str(fetched.folder))
