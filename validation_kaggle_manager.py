@@ -281,7 +281,8 @@ class ValidationKaggleManager:
         """Monitor a session to its end, then download and restore, whatever the end was."""
         conductor = self._conductor()
         backend, limit_s = conductor.backend_of(entry), config.session.hours * 3600
-        status = attend(backend, reference(entry), limit_s, stop, self._clock, self._sleep, self.say)
+        tools = (self._clock, self._sleep, self.say, lambda: by_ctrl_c(stop))
+        status = attend(backend, reference(entry), limit_s, stop, *tools)
         return conductor.bring(config, store, entry, status, stop)
 
     def download_results(self, kernel: SessionRef | str, *, backend: Backend | None = None) -> FetchReport:

@@ -14,6 +14,8 @@ def run_session(plan_path, inputs, working, facts):
     behaviour = (OUTPUTS.parent / "behaviour").read_text()
     plan = json.loads(Path(plan_path).read_text(encoding="utf-8"))
     outputs = working / plan["section"]
+    while behaviour == "waits" and not (OUTPUTS.parent / "go").exists():
+        time.sleep(0.02)
     if behaviour == "dies":
         os._exit(9)
     if behaviour == "fails early":

@@ -7,8 +7,10 @@ that the end can be compared bit by bit with that of a chain without trouble.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shutil
+import signal
 import threading
 from pathlib import Path
 
@@ -65,11 +67,18 @@ def place(tmp_path, undisturbed, monkeypatch):
     return place
 
 
-def run(place, kaggle, killed=None):
-    """Run the second session as the command would, and return the exit code."""
+def run(place, kaggle, killed=None, received=None):
+    """Run the second session as the command would, and return the exit code; it may receive a signal on the way."""
     short = threading.Event()
+
+    def sleep(seconds):
+        nonlocal received
+        if received is not None and "running" in place.said:
+            received = os.kill(os.getpid(), received)
+        short.wait(min(seconds, 0.02))
+
     place.backend = kaggle.backend(options=PATIENT)
-    manager = place.manager(sleep=lambda seconds: short.wait(min(seconds, 0.02)))
+    manager = place.manager(sleep=sleep)
     if killed is not None:
         manager.journal = MortalJournal(manager.journal.folder, killed)
     try:
@@ -109,6 +118,23 @@ def test_trouble_costs_no_second_session_and_no_step(place, undisturbed, tmp_pat
     assert tree_digest(place) == undisturbed.digest
     assert not place.manager().journal.unfinished(SECTION, SCENARIO)
     assert not list(place.root.rglob("*evil*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("received", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)], ids=["Ctrl-C", "SIGTERM"])
+def test_signal_leaves_the_session_alone_and_the_next_run_attaches(
+    place, undisturbed, tmp_path, capsys, received, code
+):
+    place.behave("waits")
+    with kaggle_world(tmp_path) as kaggle:
+        assert run(place, kaggle, received=received) == code
+        assert "run the same command again: it attaches to this session" in capsys.readouterr().err
+        assert [session.running for session in kaggle.world.sessions()] == [True]
+        (undisturbed.folder / "go").touch()
+        assert run(place, kaggle) == 0
+        (undisturbed.folder / "go").unlink()
+        assert kaggle.sessions_ever == 1
+    assert tree_digest(place) == undisturbed.digest
 
 
 def test_the_table_in_the_docs_is_that_of_the_tests():

@@ -131,6 +131,6 @@ def test_start_and_notices_tell_the_limit_and_what_is_left_of_the_hours(tmp_path
     monkeypatch.setattr(FakeBackend, "allowance", allowance, raising=False)
     seen = follow(tmp_path, [QUEUED, *[RUNNING] * 80, COMPLETE], limit_s=7200.0)[1]
     told = [status.message for status in seen if "GPU hours left" in status.message]
-    assert told[0] == "may take 120 min; 21.5 of 30 GPU hours left this week"
+    assert told[0] == "for at most 120 min; 21.5 of 30 GPU hours left this week"
     assert len(asked) == len(told) <= 4
     assert seen[-1] == COMPLETE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from validation_ch7.errors import DetachedError
+from validation_ch7.errors import DetachedError, InterruptedRunError
 from validation_ch7.remote.backend import Backend, SessionRef, SessionStatus
 from validation_ch7.remote.monitor import watch
 
@@ -23,11 +23,17 @@ def attend(
     clock: Callable[[], float],
     sleep: Sleep,
     say: Callable[[str], None],
+    by_ctrl_c: Callable[[], bool] = lambda: True,
 ) -> SessionStatus:
     """Follow a session to its end; a request to stop ends a local one gently and leaves a remote one alone.
 
+    Args:
+        stop: whether a person or the machine wants this to end.
+        by_ctrl_c: whether that came from the keyboard.
+
     Raises:
-        DetachedError: a remote session was left; it goes on by itself.
+        DetachedError: a remote session was left by Ctrl-C; it goes on by itself.
+        InterruptedRunError: it was left on another signal.
         BackendError: the session cannot be followed any longer.
     """
     asked = False
@@ -37,7 +43,7 @@ def attend(
         for part in slices(seconds):
             if stop() and not asked:
                 asked = True
-                _pass_on(backend, ref, say)
+                _pass_on(backend, ref, say, by_ctrl_c())
             sleep(part)
 
     return watch(
@@ -52,9 +58,9 @@ def attend(
     )
 
 
-def _pass_on(backend: Backend, ref: SessionRef, say: Callable[[str], None]) -> None:
+def _pass_on(backend: Backend, ref: SessionRef, say: Callable[[str], None], by_ctrl_c: bool) -> None:
     if backend.name != "local":
-        raise DetachedError(
+        raise (DetachedError if by_ctrl_c else InterruptedRunError)(
             "Left the session; it goes on by itself.",
             where=ref.kernel_slug,
             remedy="run the same command again: it attaches to this session and brings its results",

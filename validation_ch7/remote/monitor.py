@@ -190,7 +190,7 @@ def _wait(backend: Backend, delay: float, sleep: Callable[[float], None], read_l
 def _with_allowance(status: SessionStatus, backend: Backend, limit_s: float | None) -> SessionStatus:
     if not isinstance(backend, Metered) or status.state.terminal:
         return status
-    limit = f"may take {limit_s / 60:.0f} min" if limit_s else ""
+    limit = f"for at most {limit_s / 60:.0f} min" if limit_s else ""
     return SessionStatus(status.state, "; ".join(filter(None, [status.message, limit, backend.allowance()])))
 
 
