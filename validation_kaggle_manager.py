@@ -180,16 +180,8 @@ class ValidationKaggleManager:
         return self._conductor().store(config)
 
     def _conductor(self) -> Conductor:
-        return Conductor(
-            self.workspace,
-            self.journal,
-            self.backend,
-            self._environ,
-            self.say,
-            self._clock,
-            self.notifier,
-            self._on_progress,
-        )
+        given = (self.backend, self._environ, self.say, self._clock, self.notifier, self._on_progress)
+        return Conductor(self.workspace, self.journal, *given)
 
     def _tell_whom(self, file: Path | None) -> None:
         self._told_whom, config = True, load_notify(file) if file is not None else NotifyConfig()

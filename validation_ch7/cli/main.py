@@ -23,7 +23,7 @@ from validation_ch7.cli.traffic import traffic
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 SECTIONS = {
-    "Train": ("run", "attach", "status", "study"),
+    "Train": ("run", "attach", "status", "abandon", "study"),
     "Look": ("dashboard", "compare", "checkpoints", "traffic"),
     "Keep and share": ("export", "import", "notify"),
     "This machine": ("doctor", "kaggle", "completion"),
