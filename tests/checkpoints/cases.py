@@ -212,7 +212,7 @@ CASES = [
 ]  # fmt: skip
 
 SLOW_CASES = [
-    Case("ppo-traffic", lambda: on_policy(PPO, VecNormalize(_traffic(2))), 192),
+    Case("ppo-traffic", lambda: on_policy(PPO, VecNormalize(_traffic(2))), 256),
     Case("dqn-traffic", lambda: off_policy(DQN, venv(_traffic_gym), train_freq=_EVERY_EPISODE, gradient_steps=5), 180),
     Case("qrdqn-traffic", lambda: off_policy(QRDQN, _traffic(3), policy_kwargs={"n_quantiles": 5}), 240),
     Case("ppo-highway", lambda: on_policy(PPO, venv(_highway)), 160),
