@@ -177,7 +177,6 @@ CASES = [
     Case("ppo-frames", lambda: on_policy(PPO, VecFrameStack(venv(_CARTPOLE), 3)), 192),
     Case("ppo-stateful-env", lambda: on_policy(PPO, venv(StatefulEnv)), 160),
     Case("ppo-minigrid", lambda: on_policy(PPO, venv(_minigrid)), 160),
-    Case("ppo-traffic", lambda: on_policy(PPO, VecNormalize(_traffic(2))), 192),
     Case("a2c", lambda: on_policy(A2C, venv("MountainCar-v0")), 120),
     Case("a2c-sde", lambda: on_policy(A2C, venv(_PENDULUM), use_sde=True, learning_rate=_linear), 120),
     Case("dqn", lambda: off_policy(DQN, venv(_CARTPOLE), target_update_interval=50), 320, _eval(_CARTPOLE)),
@@ -213,6 +212,7 @@ CASES = [
 ]  # fmt: skip
 
 SLOW_CASES = [
+    Case("ppo-traffic", lambda: on_policy(PPO, VecNormalize(_traffic(2))), 256),
     Case("dqn-traffic", lambda: off_policy(DQN, venv(_traffic_gym), train_freq=_EVERY_EPISODE, gradient_steps=5), 180),
     Case("qrdqn-traffic", lambda: off_policy(QRDQN, _traffic(3), policy_kwargs={"n_quantiles": 5}), 240),
     Case("ppo-highway", lambda: on_policy(PPO, venv(_highway)), 160),
