@@ -1,74 +1,45 @@
 """Chains of bounded sessions: plan, bundle, push, monitor, download, restore, report; then again.
 
-``ValidationKaggleManager`` joins the backend, where sessions run, with the checkpoints, which carry training
-from one session to the next; it is the only place that knows both. Every step is written to the journal
-before it is taken, so a manager that was killed is simply run again: it finds the session it had started,
-finishes it, and starts no second one.
+``ValidationKaggleManager`` decides what comes next in a chain; the ``Conductor`` takes each session through its
+steps. Every step is written to the journal before it is taken, so a manager that was killed is simply run again:
+it finds the session it had started, finishes it, and starts no second one.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import time
-import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
-from validation_ch7.checkpoints import CheckpointStore, Retention
-from validation_ch7.checkpoints.admission import Admission, admit
+from validation_ch7.checkpoints import CheckpointStore
+from validation_ch7.checkpoints.admission import Admission
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.backup import FRESH, archive_all
 from validation_ch7.checkpoints.compatibility import CompatibilityReport, report
-from validation_ch7.checkpoints.planning import Choice, bundle_files, choose_parent, origin_of, plan_parent
-from validation_ch7.config import Overrides, SectionConfig, load_notify, load_section, section_file
-from validation_ch7.console import Console
-from validation_ch7.errors import (
-    BackendError,
-    ConfigurationError,
-    InterruptedRunError,
-    RefusedError,
-    SessionFailedError,
-    SessionGoneError,
-    ValidationError,
-)
-from validation_ch7.files import commit_json, make_folder, storage_errors
+from validation_ch7.checkpoints.planning import Choice, choose_parent, origin_of
+from validation_ch7.conductor import OUTPUT, TAG, Conductor, by_ctrl_c, reference
+from validation_ch7.config import NotifyConfig, SectionConfig, known_sections, load_notify, section_file
+from validation_ch7.errors import ConfigurationError, InterruptedRunError, RefusedError, SessionGoneError
+from validation_ch7.files import storage_errors
+from validation_ch7.handle import SessionHandle
 from validation_ch7.journal import Journal, JournalEntry, Phase
+from validation_ch7.live import say_for_people
 from validation_ch7.notify import Notifier, make_notifier
-from validation_ch7.planning import (
-    RunOptions,
-    broken_off,
-    describe_plan,
-    first_entry,
-    fresh_command,
-    plan_session,
-    same_place,
-    session_limit,
-)
+from validation_ch7.planning import RunOptions, describe_plan, fresh_command, plan_session
 from validation_ch7.remote.attend import attend, pause_until, slices
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef
-from validation_ch7.remote.choice import backend_of_session, choose_backend
+from validation_ch7.remote.choice import choose_backend
 from validation_ch7.remote.progress import OnProgress
-from validation_ch7.remote.request import prepare
-from validation_ch7.schema import parse_document
-from validation_ch7.section_run import (
-    SectionRun,
-    concluded,
-    end_of_log,
-    goes_on,
-    joined,
-    judge,
-    planned,
-    stopped_between,
-)
-from validation_ch7.session import SessionPlan, SessionSummary, logs_tree, read_summary, training_tree
+from validation_ch7.request import Asked, read_request
+from validation_ch7.section_run import SectionRun, end_of_log, goes_on, joined, planned, stopped_between
+from validation_ch7.session import SessionSummary, logs_tree
 from validation_ch7.training.facts import current_facts
-from validation_ch7.training.logs import join_logs
 from validation_ch7.training.signals import StopRequest, stop_requests
 
-TAG = "[CHECKPOINT]"
-OUTPUT = "validation_output"
+SECTION = "section_7_6_rl_performance"
 
 
 class ValidationKaggleManager:
@@ -77,7 +48,7 @@ class ValidationKaggleManager:
     Args:
         workspace: folder under which training tree and outputs live.
         backend: ``auto``, ``local``, ``kaggle``, ``ray``, or a backend.
-        say: receives one line of text at a time.
+        say: receives one line of text at a time; default: the console, in a notebook a display that renews itself.
         clock: the time of now [s since the epoch].
         sleep: waits so long [s].
         environ: environment variables; credentials are looked for there.
@@ -98,11 +69,11 @@ class ValidationKaggleManager:
         on_progress: OnProgress | None = None,
     ) -> None:
         self.workspace = Path(workspace).resolve()
-        self.say = say or Console().say
+        self.say = say or say_for_people()
         self._environ = dict(os.environ if environ is None else environ)
         self._clock, self._sleep, self._on_progress = clock, sleep, on_progress
         self._asked = backend if isinstance(backend, str) else "auto"
-        self._given_notifier, self.notifier = notifier, notifier or Notifier()
+        self._given_notifier, self.notifier, self._told_whom = notifier, notifier or Notifier(), notifier is not None
         if isinstance(backend, str):
             chosen = choose_backend(backend, self.workspace, self._environ, on_progress)
             self.backend, self.backend_reason = chosen
@@ -112,7 +83,7 @@ class ValidationKaggleManager:
 
     def run_validation_section(
         self,
-        section: str = "section_7_6_rl_performance",
+        section: str = SECTION,
         *,
         quick: bool = False,
         scenario: str | None = None,
@@ -145,30 +116,76 @@ class ValidationKaggleManager:
         Raises:
             ValidationError: nothing could be started; each kind has its exit code.
         """
-        if max_sessions < 1:
-            raise ConfigurationError("At least one session is needed.", where="max_sessions", found=max_sessions)
-        flags: dict[str, object] = {"scenario": scenario, "algorithm": algorithm, "timesteps": timesteps, "seed": seed}
-        flags |= {"session_timesteps": session_timesteps, "session_hours": session_hours}
-        overrides = parse_document(Overrides, flags, "flags", remedy="correct the flags named above")
-        path = Path(config) if config else section_file(section)
-        place = same_place(self._asked, self.workspace, flags | {"config": config, "relay": relay})
-        options = RunOptions(quick, max_sessions, fresh, trust_foreign, wait, relay, place)
-        resolved = load_section(path, overrides)
-        store = self.store(resolved)
+        asked: dict[str, object] = {"scenario": scenario, "algorithm": algorithm, "timesteps": timesteps, "seed": seed}
+        asked |= {"session_timesteps": session_timesteps, "session_hours": session_hours, "config": config}
+        asked |= {"quick": quick, "fresh": fresh, "trust_foreign": trust_foreign, "wait": wait, "relay": relay}
+        request = read_request(section, asked, self._asked, self.workspace, max_sessions)
+        store = self.store(request.config)
         if dry_run:
-            return self._dry_run(resolved, options, store)
-        self.notifier = self._given_notifier or make_notifier(self._environ, load_notify(path), self.say)
+            return self._dry_run(request.config, request.options, store)
+        self._tell_whom(request.file)
 
         def train() -> SectionRun:
-            with store.exclusive(f"manager of {resolved.section}"), stop_requests() as stop:
-                return self._chain(resolved, options, store, stop)
+            with store.exclusive(f"manager of {section}"), stop_requests() as stop:
+                return self._chain(request.config, request.options, store, stop)
 
         return self.notifier.following(train)
 
+    def submit(self, section: str = SECTION, **asked: Unpack[Asked]) -> SessionHandle:
+        """Start one session and return at once with a handle on it.
+
+        A session of this chain that has ended meanwhile is brought first. One that still runs is not overtaken:
+        its handle is returned instead.
+
+        Raises:
+            ValidationError: nothing could be started; each kind has its exit code.
+        """
+        request = read_request(section, asked, self._asked, self.workspace)
+        store, conductor = self.store(request.config), self._conductor()
+        self._tell_whom(request.file)
+        with store.exclusive(f"submitting a session of {section}"):
+            for entry in self._unfinished(request.config):
+                if not conductor.backend_of(entry).status(reference(entry)).state.terminal:
+                    self.say(f"Session {entry.session_id} of this chain still runs: this is its handle")
+                    return self.session(entry.session_id)
+                self._brought(request.config, store, entry, StopRequest())
+            if request.options.fresh:
+                self._archive(request.config, store)
+            entry, _ = self._conductor().start(
+                request.config, replace(request.options, fresh=False), store, detached=True
+            )
+        return self.session(entry.session_id)
+
+    def session(self, session_id: str) -> SessionHandle:
+        """Return a handle on a session of the journal, whoever started it, whenever that was.
+
+        Raises:
+            ConfigurationError: there is none of this name.
+        """
+        known = self.journal.get(session_id)
+        if known is None:
+            raise ConfigurationError(
+                "There is no such session in this workspace.",
+                where=self.journal.folder,
+                expected="the id of a session",
+                found=session_id,
+                remedy="list them with: python -m validation_ch7 status",
+            )
+        if not self._told_whom:
+            self._tell_whom(section_file(known.section) if known.section in known_sections() else None)
+        return SessionHandle(self._conductor(), known, sleep=self._sleep)
+
     def store(self, config: SectionConfig) -> CheckpointStore:
         """Return the training tree of a section's scenario: the one place that training reads and restore writes."""
-        base = self.workspace / "validation_ch7" / config.section
-        return CheckpointStore(training_tree(base, config.scenario, config.default_scenario), config.scenario)
+        return self._conductor().store(config)
+
+    def _conductor(self) -> Conductor:
+        given = (self.backend, self._environ, self.say, self._clock, self.notifier, self._on_progress)
+        return Conductor(self.workspace, self.journal, *given)
+
+    def _tell_whom(self, file: Path | None) -> None:
+        self._told_whom, config = True, load_notify(file) if file is not None else NotifyConfig()
+        self.notifier = self._given_notifier or make_notifier(self._environ, config, self.say)
 
     def _chain(
         self, config: SectionConfig, options: RunOptions, store: CheckpointStore, stop: StopRequest
@@ -182,40 +199,44 @@ class ValidationKaggleManager:
         while more and not stop():
             runs.append(self._admitted(config, options, store, stop))
             more = len(runs) < options.max_sessions and goes_on(runs, store.newest_steps() or 0)
-        by_ctrl_c = stop.received is signal.SIGINT
         if runs:
             for line in end_of_log(runs[-1]):
                 self.say(line)
-            return stopped_between(joined(runs), by_ctrl_c) if more and stop() else joined(runs)
-        if by_ctrl_c:
+            return stopped_between(joined(runs), by_ctrl_c(stop)) if more and stop() else joined(runs)
+        if by_ctrl_c(stop):
             raise KeyboardInterrupt
         raise InterruptedRunError("Stopped before a session was started.", remedy="run the same command again")
+
+    def _unfinished(self, config: SectionConfig) -> list[JournalEntry]:
+        """Return the sessions that were left unfinished and are known to their backend, oldest first."""
+        conductor = self._conductor()
+        found = (
+            conductor.found_again(entry) for entry in reversed(self.journal.unfinished(config.section, config.scenario))
+        )
+        return [entry for entry in found if entry is not None]
 
     def _finish_earlier(
         self, config: SectionConfig, options: RunOptions, store: CheckpointStore, stop: StopRequest
     ) -> list[SectionRun]:
         """Finish what a killed manager left; return the runs that stand for sessions of this call."""
         counted = []
-        for entry in reversed(self.journal.unfinished(config.section, config.scenario)):
-            backend, given = self.backend, (self.workspace, self._environ, self._on_progress)
-            if entry.backend != backend.name:
-                backend = backend_of_session(entry.backend, entry.session_id, *given)
-            ref = reference(entry) if entry.ref else backend.find(entry.session_id)
-            if ref is None:
-                self.journal.advance(entry.session_id, Phase.FAILED, "the backend never received it")
-                continue
-            self.say(f"Session {entry.session_id} was left unfinished ({entry.phase}); attaching to {ref.kernel_slug}")
-            if entry.ref is None:
-                entry = self.journal.advance(entry.session_id, Phase.SUBMITTED, ref=asdict(ref))
-            try:
-                run = self._follow(config, store, backend, entry, ref, stop)
-            except SessionGoneError as fault:  # else this session would stand in the way for ever
-                self.journal.advance(entry.session_id, Phase.FAILED, "its results are gone", error=fault.what)
-                self.say(f"[SESSION] ✗ {fault.what} The last checkpoint that was restored holds: {fault.where}")
-                continue
-            if run.success and entry.quick == options.quick and not options.fresh:
+        for entry in self._unfinished(config):
+            self.say(f"Session {entry.session_id} was left unfinished; attaching to {reference(entry).kernel_slug}")
+            run = self._brought(config, store, entry, stop)
+            if run is not None and run.success and entry.quick == options.quick and not options.fresh:
                 counted.append(run)
         return counted
+
+    def _brought(
+        self, config: SectionConfig, store: CheckpointStore, entry: JournalEntry, stop: StopRequest
+    ) -> SectionRun | None:
+        """Follow a session that was left and bring its results; None, and the session failed, where they are gone."""
+        try:
+            return self._follow(config, store, entry, stop)
+        except SessionGoneError as fault:  # else this session would stand in the way for ever
+            self.journal.advance(entry.session_id, Phase.FAILED, "its results are gone", error=fault.what)
+            self.say(f"[SESSION] ✗ {fault.what} The last checkpoint that was restored holds: {fault.where}")
+            return None
 
     def _admitted(
         self, config: SectionConfig, options: RunOptions, store: CheckpointStore, stop: StopRequest
@@ -223,7 +244,7 @@ class ValidationKaggleManager:
         """Run one session; where the backend has no room now and ``wait`` was asked for, wait until it has."""
         while True:
             try:
-                return self._session(config, options, store, stop)
+                entry, warnings = self._conductor().start(config, options, store)
             except RefusedError as refusal:
                 if not options.wait:
                     raise
@@ -233,6 +254,9 @@ class ValidationKaggleManager:
                     if stop():
                         raise
                     self._sleep(part)
+            else:
+                run = self._follow(config, store, entry, stop)
+                return replace(run, warnings=(*warnings, *run.warnings))
 
     def _archive(self, config: SectionConfig, store: CheckpointStore) -> None:
         backup = archive_all(store, FRESH)
@@ -243,73 +267,15 @@ class ValidationKaggleManager:
         kept = f"{len(backup.files)} file(s) archived in {backup.path}" if backup else "there was nothing to archive"
         self.say(f"{TAG} --fresh: {kept}; starting at step 0")
 
-    def _session(
-        self, config: SectionConfig, options: RunOptions, store: CheckpointStore, stop: StopRequest
-    ) -> SectionRun:
-        """Plan, bundle, push, and follow one session."""
-        choice = plan_parent(store, current_facts(config), self.say, fresh_command(options))
-        parent = choice.parent
-        session_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(self._clock()))}-{uuid.uuid4().hex[:6]}"
-        last = self.journal.latest(config.section, config.scenario)
-        origin = origin_of(parent)
-        plan = plan_session(config, options, origin, last, session_id, self.backend.name == "local")
-        if broken_off(config, options, origin.steps, last) is not None:
-            self.say(f"The session before did not reach its end at step {plan.stop_at:,}; this one goes on to there")
-        limit = session_limit(config, options)
-        self.journal.record(first_entry(plan, origin, self.backend.name, self.journal.now(), limit))
-        for line in (*config.describe(), *describe_plan(plan, origin, config.training.algorithm)):
-            self.say(line)
-        commit_json(make_folder(self.workspace / OUTPUT / "configs") / f"{session_id}.json", config.plain())
-        try:
-            ref = self._push(plan, bundle_files(store, parent, plan.trust_foreign), options.relay)
-        except ValidationError as fault:
-            known = self.journal.get(session_id)
-            sent = known is not None and known.phase is Phase.SUBMITTING and not isinstance(fault, RefusedError)
-            if not sent:  # else the answer may be lost and the session running: the next run asks for it
-                self.journal.advance(session_id, Phase.FAILED, "not started", error=fault.what)
-            raise
-        entry = self.journal.advance(session_id, Phase.SUBMITTED, ref=asdict(ref), kernel_slug=ref.kernel_slug)
-        run = self._follow(config, store, self.backend, entry, ref, stop)
-        return replace(run, warnings=(*choice.warnings, *run.warnings))
-
-    def _push(self, plan: SessionPlan, files: dict[str, Path], relay: bool) -> SessionRef:
-        self.journal.advance(plan.session_id, Phase.BUNDLED)
-        code_root = Path(__file__).resolve().parent
-        request = prepare(self.backend, plan, files, code_root, self.workspace / OUTPUT, relay=relay)
-        self.journal.advance(plan.session_id, Phase.SUBMITTING)
-        return self.backend.submit(request)
-
     def _follow(
-        self,
-        config: SectionConfig,
-        store: CheckpointStore,
-        backend: Backend,
-        entry: JournalEntry,
-        ref: SessionRef,
-        stop: StopRequest,
+        self, config: SectionConfig, store: CheckpointStore, entry: JournalEntry, stop: StopRequest
     ) -> SectionRun:
         """Monitor a session to its end, then download and restore, whatever the end was."""
-        limit_s, tools = config.session.hours * 3600, (self._clock, self._sleep, self.say)
-        status = attend(backend, ref, limit_s, stop, *tools, lambda: stop.received is signal.SIGINT)
-        self.journal.advance(entry.session_id, Phase.FINISHED, status.message, status=status.state.value)
-        fetched = self.download_results(ref, backend=backend)
-        self.journal.advance(entry.session_id, Phase.DOWNLOADED, results_dir=str(fetched.folder))
-        admission = self._restore(config, store, fetched)
-        summary = self._retrieve_and_analyze_logs(fetched, config.section)
-        ending = judge(status.state, status.message, summary, fetched.complete, stop.received is signal.SIGINT, stop())
-        run = concluded(entry, ref.kernel_slug, ending, summary, admission.tree(store), str(fetched.folder))
-        self.journal.advance(
-            entry.session_id,
-            Phase.RESTORED,
-            restored_files=run.restored_files,
-            steps_after=run.steps_after,
-            error=run.error,
-            status=run.status,
-        )
-        self.journal.advance(entry.session_id, Phase.CLOSED)
-        best = store.best()
-        self.notifier.session_over(run, best.reward if best else None, admission.misfits)
-        return run
+        conductor = self._conductor()
+        backend, limit_s = conductor.backend_of(entry), config.session.hours * 3600
+        tools = (self._clock, self._sleep, self.say)
+        status = attend(backend, reference(entry), limit_s, stop, *tools, lambda: by_ctrl_c(stop))
+        return conductor.bring(config, store, entry, status, stop)
 
     def download_results(self, kernel: SessionRef | str, *, backend: Backend | None = None) -> FetchReport:
         """Bring the outputs of a session into ``validation_output/results/<owner>_<kernel>/``, verified.
@@ -318,53 +284,18 @@ class ValidationKaggleManager:
             kernel: a session's reference, or its id, or its kernel slug.
         """
         ref = kernel if isinstance(kernel, SessionRef) else reference(self.journal.submitted(kernel))
-        target = self.workspace / OUTPUT / "results" / ref.results_name
-        fetched = (backend or self.backend).fetch(ref, target)
-        state = "complete" if fetched.complete else "without a complete output manifest"
-        self.say(f"[DOWNLOAD] {len(fetched.files)} file(s) in {fetched.folder}, {state}")
-        for fault in fetched.faults:
-            self.say(f"[DOWNLOAD] ✗ {fault}")
-        if fetched.unreachable:
-            raise BackendError(
-                "Some results could not be brought now; they are kept where they are.",
-                where=ref.kernel_slug,
-                found=fetched.faults[0],
-                remedy="run the same command again: it brings only what is missing",
-            )
-        return fetched
+        return self._conductor().download(ref, backend or self.backend)
 
     def _retrieve_and_analyze_logs(self, fetched: FetchReport, section: str) -> SessionSummary | None:
         """Return the summary that the session left, or None; a log line alone never counts as success."""
-        try:
-            summary = read_summary(fetched.folder / section)
-        except SessionFailedError as fault:
-            self.say(f"[SESSION] ✗ {fault.what} {fault.found}")
-            return None
-        if summary is None:
-            self.say("[SESSION] ✗ The session left no summary: it was killed before its end")
-        elif summary.error:
-            self.say(f"[SESSION] ✗ {summary.error}")
-        return summary
+        return self._conductor().read_session(fetched, section)
 
     def _restore_checkpoints_for_next_run(self, kernel: SessionRef | str, config: SectionConfig) -> Admission:
         """Restore the results of a session that were downloaded before into the training tree."""
         ref = kernel if isinstance(kernel, SessionRef) else reference(self.journal.submitted(kernel))
         folder, store = self.workspace / OUTPUT / "results" / ref.results_name, self.store(config)
         with store.exclusive(f"restoring {ref.kernel_slug}"):
-            return self._restore(config, store, FetchReport(folder, (), complete=False))
-
-    def _restore(self, config: SectionConfig, store: CheckpointStore, fetched: FetchReport) -> Admission:
-        if not config.trains:
-            self.say(f"{TAG} Section {config.section} does not train: nothing to restore, step skipped")
-            return Admission((), (), None, None, None)
-        base = fetched.folder / config.section
-        source = CheckpointStore(training_tree(base, config.scenario, config.default_scenario), config.scenario)
-        admission = admit(store, source, Retention.of(config.checkpoints), self.say, current_facts(config))
-        join_logs(
-            logs_tree(base, config.scenario),
-            logs_tree(self.workspace / "validation_ch7" / config.section, config.scenario),
-        )
-        return admission
+            return self._conductor().restore(config, store, FetchReport(folder, (), complete=False))
 
     def _validate_checkpoint_compatibility(self, checkpoint: str | Path, config: SectionConfig) -> CompatibilityReport:
         """Compare a checkpoint with the present configuration; truthy when it can be resumed.
@@ -386,8 +317,3 @@ class ValidationKaggleManager:
         self.say("Dry run: nothing was written or started")
         warnings = (*choice.warnings, *choice.notes)
         return planned(plan, self.backend.name, origin.steps, origin.name, str(store.root), warnings)
-
-
-def reference(entry: JournalEntry) -> SessionRef:
-    """Return the backend's reference of a session that was submitted."""
-    return SessionRef(**entry.ref)  # type: ignore[arg-type]

@@ -198,6 +198,11 @@ def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return facts
 
 
+def known_sections(package: Path | None = None) -> list[str]:
+    """Return the names of the sections that have a file."""
+    return sorted(found.parent.name for found in (package or Path(__file__).parent).glob(f"*/{SECTION_FILE}"))
+
+
 def section_file(name: str, package: Path | None = None) -> Path:
     """Return the YAML file of the section called ``name``.
 
@@ -207,11 +212,10 @@ def section_file(name: str, package: Path | None = None) -> Path:
     root = package or Path(__file__).parent
     path = root / name / SECTION_FILE
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or not path.is_file():
-        known = sorted(found.parent.name for found in root.glob(f"*/{SECTION_FILE}"))
         raise ConfigurationError(
             "There is no such section.",
             where="section",
-            expected=f"one of: {', '.join(known)}",
+            expected=f"one of: {', '.join(known_sections(root))}",
             found=name,
             remedy="name one of the sections above",
         )

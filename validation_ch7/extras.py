@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from types import ModuleType
 
 from validation_ch7.errors import ConfigurationError
@@ -26,5 +27,12 @@ def load_extra(module: str, extra: str, purpose: str) -> ModuleType:
             where=f"extra [{extra}]",
             expected=module,
             found=str(fault),
-            remedy=f'install it with: python -m pip install "validation-ch7[{extra}]"',
+            remedy=f"install it with: {install_command(extra)}",
         ) from None
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an optional part: from this checkout, or the installed package's."""
+    if (Path(__file__).resolve().parents[1] / "pyproject.toml").is_file():
+        return f'python -m pip install -c constraints.txt -e ".[{extra}]"'
+    return f'python -m pip install "validation-ch7[{extra}]"'

@@ -159,6 +159,32 @@ def lacking(entry: JournalEntry, summary: SessionSummary | None) -> tuple[str, .
     return (text,) if entry.backend == "kaggle" and without else ()
 
 
+def recalled(entry: JournalEntry, summary: SessionSummary | None, training_dir: str) -> SectionRun:
+    """Return the run of a session that is over, as the journal and its summary tell it."""
+    good = entry.status in _GOOD
+    resumable = entry.status in _RESUMABLE
+    return SectionRun(
+        success=good,
+        status=entry.status if good or resumable or entry.status == "killed" else "failed",
+        backend=entry.backend,
+        scenario=entry.scenario,
+        steps_before=entry.steps_before,
+        steps_after=entry.steps_before if entry.steps_after is None else entry.steps_after,
+        target_steps=entry.target_steps,
+        training_dir=training_dir,
+        kernel_slug=entry.kernel_slug,
+        session_id=entry.session_id,
+        resumed_from=summary.resumed_from if summary else None,
+        exactness=(summary.exactness if summary else Exactness.EXACT).value,
+        restored_files=entry.restored_files,
+        results_dir=entry.results_dir,
+        mean_reward=summary.mean_reward if summary else None,
+        warnings=tuple(summary.warnings) if summary else (),
+        error=entry.error,
+        exit_code=EXIT_DONE if good else EXIT_INTERRUPTED if resumable else EXIT_FAILED,
+    )
+
+
 def planned(
     plan: SessionPlan, backend: str, done: int, name: str | None, training_dir: str, warnings: tuple[str, ...]
 ) -> SectionRun:

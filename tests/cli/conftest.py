@@ -99,7 +99,7 @@ def child(*words: object, **environ: str) -> subprocess.CompletedProcess[bytes]:
         env={**os.environ, **environ},
         capture_output=True,
         check=False,
-        timeout=120,
+        timeout=400,
     )
 
 

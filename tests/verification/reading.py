@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from validation_ch7.verification import Finding, Grade
+from validation_ch7.verification.finding import Finding, Grade
 
 
 def texts(findings: Iterable[Finding], grade: Grade) -> list[str]:

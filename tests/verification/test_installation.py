@@ -5,16 +5,9 @@ import pytest
 
 from tests.verification.reading import all_well, only_issue, only_warning
 from validation_ch7.verification.finding import Grade
-from validation_ch7.verification.installation import (
-    MB,
-    PACKAGE,
-    check_configuration,
-    check_dependencies,
-    check_disk,
-    check_journal,
-    check_run_script,
-    judge_disk,
-)
+from validation_ch7.verification.installation import PACKAGE, check_configuration, check_journal, check_run_script
+from validation_ch7.verification.machine import MB, check_disk, judge_disk
+from validation_ch7.verification.requirements import check_dependencies
 
 SECTION = PACKAGE / "section_7_6_rl_performance" / "section.yml"
 

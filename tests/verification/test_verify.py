@@ -13,9 +13,9 @@ from validation_ch7.checkpoints.manifest import Compatibility, Manifest, Member
 from validation_ch7.cli import verify_system as command
 from validation_ch7.section_run import SectionRun
 from validation_ch7.session import Exactness
-from validation_ch7.verification import Finding, Grade, Verdict, system, verify
+from validation_ch7.verification import system
 from validation_ch7.verification.cycle import differing_members, session_faults
-from validation_ch7.verification.finding import guarded
+from validation_ch7.verification.finding import Finding, Grade, Verdict, guarded
 
 SCRIPT = Path(__file__).resolve().parents[2] / "verify_checkpoint_system.py"
 RUN = SectionRun(
@@ -106,7 +106,7 @@ def test_a_check_that_breaks_is_an_issue_and_the_others_go_on() -> None:
         raise RuntimeError("surprise")
 
     selected = {"a": broken, "b": lambda: [Finding("b", Grade.SUCCESS, "fine")]}
-    verdict = verify(Path(), selected, lambda _: None)
+    verdict = system.verify(Path(), selected, lambda _: None)
     assert [finding.check for finding in verdict.findings] == ["a", "a", "b"]
     assert "surprise" in only_issue(verdict.findings).text
 
@@ -162,7 +162,7 @@ def test_help_works_on_any_console(encoding: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 def test_verdict_is_shown_on_any_console(encoding: str) -> None:
-    lines = "from validation_ch7.console import Console; from validation_ch7.verification import Verdict\n"
+    lines = "from validation_ch7.console import Console; from validation_ch7.verification.finding import Verdict\n"
     lines += "for line in Verdict('.', ()).closing_lines(): Console().say(line)"
     environ = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(SCRIPT.parent)}
     child = subprocess.run([sys.executable, "-c", lines], env=environ, capture_output=True, check=True)

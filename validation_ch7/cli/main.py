@@ -8,7 +8,10 @@ from __future__ import annotations
 import click
 
 from validation_ch7 import __version__
+from validation_ch7.cli.attach import attach
 from validation_ch7.cli.checkpoints import checkpoints
+from validation_ch7.cli.completion import completion
+from validation_ch7.cli.doctor import doctor
 from validation_ch7.cli.kaggle import kaggle
 from validation_ch7.cli.notify import notify
 from validation_ch7.cli.run_section import run_section
@@ -18,6 +21,13 @@ from validation_ch7.cli.study import study
 from validation_ch7.cli.traffic import traffic
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+SECTIONS = {
+    "Train": ("run", "attach", "status", "abandon", "study"),
+    "Look": ("dashboard", "compare", "checkpoints", "traffic"),
+    "Keep and share": ("export", "import", "notify"),
+    "This machine": ("doctor", "kaggle", "completion"),
+}
+"""The order of the commands in the help: as one comes to need them."""
 _EPILOG = """
 \b
 Examples:
@@ -25,21 +35,45 @@ Examples:
   validation-ch7 status                       where the training stands, and what comes next
   validation-ch7 checkpoints list             what is there, and why some of it is not used
   validation-ch7 checkpoints export-sb3 best out    the best model for plain Stable-Baselines3
+  validation-ch7 doctor                       what is missing, here and for Kaggle
 
 \b
 Exit codes: 0 done; 2 usage or configuration; 3 backend, credentials or workspace; 4 session failed;
 5 checkpoint incompatible or none usable; 6 quota or capacity; 75 interrupted, run again; 130 Ctrl-C.
-Completion of words in your shell: https://click.palletsprojects.com/shell-completion (name: validation-ch7).
 """
 
 
-@click.group(context_settings=SETTINGS, epilog=_EPILOG)
+class Sectioned(click.Group):
+    """A group whose help lists the commands under headings, in the order of :data:`SECTIONS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands, those of no section last."""
+        names = [name for section in SECTIONS.values() for name in section if name in self.commands]
+        return [*names, *sorted(set(self.commands) - set(names))]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under their headings."""
+        names = self.list_commands(ctx)
+        placed = {name for section in SECTIONS.values() for name in section}
+        wide = max(map(len, names))
+        for title, section in {**SECTIONS, "Further": tuple(set(names) - placed)}.items():
+            rows = [
+                (name.ljust(wide), self.commands[name].get_short_help_str(formatter.width - wide - 6))
+                for name in names
+                if name in section
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+@click.group(cls=Sectioned, context_settings=SETTINGS, epilog=_EPILOG)
 @click.version_option(__version__, prog_name="validation-ch7")
 def main() -> None:
     """Train in bounded, unreliable sessions that end where one uninterrupted run would have ended."""
 
 
-@main.command(context_settings=SETTINGS)
+@main.command(short_help="Where the training stands, and what comes next.", context_settings=SETTINGS)
 @click.option("--sessions", type=click.IntRange(min=0), default=10, show_default=True, help="Sessions to show.")
 @selects_chain
 def status(selection: Selection, sessions: int) -> int:
@@ -61,6 +95,9 @@ def abandon(selection: Selection, session: str, yes: bool) -> int:
 
 
 main.add_command(run_section, "run")
+main.add_command(attach)
+main.add_command(doctor)
+main.add_command(completion)
 main.add_command(checkpoints)
 main.add_command(traffic)
 main.add_command(study)

@@ -20,7 +20,7 @@ http:// and https:// receive a POST of JSON; everything else goes through Appris
 """
 
 
-@click.group(context_settings=SETTINGS, epilog=_EPILOG)
+@click.group(short_help="Be told when a run ends or fails.", context_settings=SETTINGS, epilog=_EPILOG)
 def notify() -> None:
     """Tell somebody when a run ends, fails, is refused, or finds a better model."""
 

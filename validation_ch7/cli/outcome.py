@@ -17,7 +17,6 @@ from validation_ch7.errors import ValidationError
 EXIT_CTRL_C = 130
 EXIT_BROKEN = 1
 INSTALL = "python -m pip install -c constraints.txt -e ."
-NEXT_RUN = "python validation_ch7/scripts/run_kaggle_validation_section_7_6.py"
 
 
 def exit_code_of(action: Callable[[], int], as_json: bool = False) -> int:

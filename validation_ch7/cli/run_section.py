@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from validation_ch7.cli.outcome import NEXT_RUN, default_workspace, exit_code_of, print_json, print_refusal
+from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json, print_refusal
 from validation_ch7.console import Console
 from validation_ch7.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from validation_ch7.section_run import SectionRun
-
 SECTION = "section_7_6_rl_performance"
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _EPILOG = """
 \b
 Examples:
@@ -47,7 +45,10 @@ class Answering(click.Command):
 
 
 @click.command(
-    cls=Answering, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=Answering,
+    epilog=_EPILOG,
+    short_help="Train in sessions that resume by themselves.",
+    context_settings=SETTINGS,
 )
 @click.option("--quick", is_flag=True, help="A small session with a short evaluation; each one adds its steps.")
 @click.option("--scenario", metavar="NAME", help="What is trained in. Default: from the configuration.")
@@ -73,6 +74,7 @@ def run_section(as_json: bool, workspace: Path | None, backend: str, **flags: An
 
 def _run(as_json: bool, workspace: Path | None, backend: str, flags: dict[str, Any]) -> int:
     _check(flags)
+    from validation_ch7.cli.conclusion import conclude
     from validation_ch7.cli.transfer_bar import TransferBar
     from validation_ch7.planning import same_place
     from validation_kaggle_manager import ValidationKaggleManager  # late: --help must not wait for torch
@@ -81,7 +83,8 @@ def _run(as_json: bool, workspace: Path | None, backend: str, flags: dict[str, A
     bar = None if as_json else TransferBar(console.say)
     manager = ValidationKaggleManager(workspace or default_workspace(), backend, say=console.say, on_progress=bar)
     run = manager.run_validation_section(SECTION, **flags)
-    _conclude(run, console, same_place(backend, workspace, flags), same_place("auto", workspace, {}))
+    place = same_place("auto", workspace, {"scenario": flags["scenario"], "config": flags["config"]})
+    conclude(run, console, same_place(backend, workspace, flags), place)
     if as_json:
         print_json(run.as_json())
     return run.exit_code
@@ -102,34 +105,3 @@ def _check(flags: dict[str, Any]) -> None:
         raise ConfigurationError(
             "The seed is out of range.", where="--seed", expected="0 to 2**32 - 1", found=flags["seed"]
         )
-
-
-def _conclude(run: SectionRun, console: Console, same: str, check: str) -> None:
-    if run.status == "planned":
-        return
-    mark = "✅" if run.success else "❌"
-    console.say()
-    steps = f"steps {run.steps_before:,} -> {run.steps_after:,} of {run.target_steps:,}"
-    console.say(f"{mark} {run.status}: {run.scenario}, {steps}")
-    origin = f"step {run.steps_before:,}" if run.steps_before else "nothing, started at step 0"
-    console.say(f"   resumed from: {run.resumed_from or origin}   exactness: {run.exactness}")
-    if run.mean_reward is not None:
-        console.say(f"   mean reward on held-out demand: {run.mean_reward:.3f}")
-    if run.error:
-        console.say(f"   why: {run.error}")
-    console.say(f"   results: {run.results_dir}")
-    console.say(f"   training tree: {run.training_dir}")
-    console.say()
-    console.say("Next:")
-    for line in _next_commands(run, same, check):
-        console.say(f"   {line}")
-
-
-def _next_commands(run: SectionRun, same: str, check: str) -> list[str]:
-    done = run.steps_after >= run.target_steps
-    more = f"{NEXT_RUN}{same} --timesteps {2 * run.target_steps}" if done else NEXT_RUN + same
-    return [
-        f"{NEXT_RUN}{same} --quick    # goes on from step {run.steps_after:,}",
-        f"{more}    # trains {'further' if done else 'to the target'}",
-        f"python verify_checkpoint_system.py{check}    # checks everything that is there",
-    ]

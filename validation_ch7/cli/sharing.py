@@ -15,7 +15,7 @@ export hf://owner/name publishes the best model on the Hugging Face Hub (extra [
 """
 
 
-@click.command("export", context_settings=SETTINGS, epilog=_PLACES)
+@click.command("export", short_help="Send a store to another place.", context_settings=SETTINGS, epilog=_PLACES)
 @click.argument("target", metavar="TARGET")
 @click.option("--check", is_flag=True, help="Read back what was there already, too; replace what is damaged.")
 @click.option("--public", is_flag=True, help="With hf://: a repository that everybody can read.")
@@ -29,7 +29,7 @@ def export_command(selection: Selection, target: str, check: bool, public: bool)
     return send(selection, target, check=check)
 
 
-@click.command("import", context_settings=SETTINGS, epilog=_PLACES)
+@click.command("import", short_help="Bring a store back, verified.", context_settings=SETTINGS, epilog=_PLACES)
 @click.argument("source", metavar="SOURCE")
 @click.option("--index", "version", metavar="DIGEST", help="An earlier state of it, as export has named it.")
 @selects_store

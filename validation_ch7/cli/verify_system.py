@@ -33,8 +33,7 @@ def verify_system(workspace: Path | None, online: bool, as_json: bool) -> None:
 
 
 def _verify(workspace: Path | None, online: bool, as_json: bool) -> int:
-    from validation_ch7.verification import verify  # late: --help must not wait for torch
-    from validation_ch7.verification.system import checks
+    from validation_ch7.verification.system import checks, verify  # late: --help must not wait for torch
 
     console = Console(sys.stderr if as_json else None)
     root = default_workspace().resolve()

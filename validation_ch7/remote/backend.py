@@ -53,6 +53,8 @@ class SessionRequest:
     """Whether the bundle is made for this session alone; else it carries code only, the same for all of a relay."""
     parent_kernel: str = ""
     """Kernel whose output holds what the session resumes from, where the bundle does not carry it."""
+    detached: bool = False
+    """Whether a session on this machine outlives a kill of its starter's process group."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from validation_ch7.errors import BackendError, ConfigurationError, CredentialsError
+from validation_ch7.extras import install_command
 from validation_ch7.remote.backend import Backend
 from validation_ch7.remote.credentials import REMEDY, find_credentials
 from validation_ch7.remote.local import LocalBackend
@@ -85,7 +86,7 @@ def _kaggle(workspace: Path, environ: Mapping[str, str], on_progress: OnProgress
 
 def _no_ray() -> BackendError:
     if importlib.util.find_spec("ray") is None:
-        found, remedy = "the package ray is not installed", 'run: python -m pip install "validation-ch7[ray]"'
+        found, remedy = "the package ray is not installed", f"run: {install_command('ray')}"
     else:
         found, remedy = "ray is installed, but this version has no adapter for it", "run with --backend local"
     return BackendError("Ray cannot be used.", where="--backend ray", found=found, remedy=remedy)

@@ -9,7 +9,8 @@
         process.json                       intent first, then process id and creation time, then how it ended
         session.log                        standard output and error
 
-The child stays in the process group of its starter, so Ctrl-C and a kill of the group reach both. When only
+The child stays in the process group of its starter, so Ctrl-C and a kill of the group reach both; a detached one
+has a group of its own, so that a notebook can be closed while it trains. When only
 the starter dies, the session goes on, and whoever looks next finds it by what process.json says.
 """
 
@@ -106,7 +107,7 @@ class LocalBackend:
             submitted=self._clock(),
         )
         intent.write(folder)
-        return self._ref(self._start(folder, intent))
+        return self._ref(self._start(folder, intent, request.detached))
 
     def find(self, session_id: str) -> SessionRef | None:
         """Return the session that was submitted under this id, or None if there is none."""
@@ -196,7 +197,7 @@ class LocalBackend:
         folder = self._folder(process.session_id)
         return SessionRef(self.name, process.session_id, process.kernel_slug, location=str(folder))
 
-    def _start(self, folder: Path, intent: LocalProcess) -> LocalProcess:
+    def _start(self, folder: Path, intent: LocalProcess, detached: bool) -> LocalProcess:
         environ = dict(os.environ if self._environ is None else self._environ)
         code = Path(environ.setdefault("VALIDATION_CODE_ROOT", str(self._root / CODE_FOLDER)))
         make_folder(code)  # whoever runs many chains gives them one, so that kernels are compiled once
@@ -216,6 +217,8 @@ class LocalBackend:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
+                    start_new_session=detached,
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) if detached else 0,
                 )
         except OSError as fault:
             raise BackendError(

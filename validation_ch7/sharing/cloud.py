@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from validation_ch7.errors import BackendError, ConfigurationError, CredentialsError, ValidationError
-from validation_ch7.extras import load_extra
+from validation_ch7.extras import install_command, load_extra
 from validation_ch7.masking import masked_text, without_login
 from validation_ch7.sharing.place import missing
 
@@ -157,5 +157,5 @@ def _unknown(scheme: str, fault: Exception) -> ConfigurationError:
         where=f"{scheme}://",
         expected=f"the extra [{EXTRA}]" if absent else "a folder, s3://…, gs://…, or hf://owner/name",
         found=masked_text(str(fault)),
-        remedy=f'install it with: python -m pip install "validation-ch7[{EXTRA}]"' if absent else None,
+        remedy=f"install it with: {install_command(EXTRA)}" if absent else None,
     )

@@ -6,7 +6,6 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, TextIO
 
 import numpy as np
@@ -14,32 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.callbacks import BaseCallback
 
+from validation_ch7.progress import Standing, progress_line
+
 Clock = Callable[[], float]
-
-
-@dataclass(frozen=True)
-class Standing:
-    """One moment of the training."""
-
-    steps: int
-    """Cumulative steps."""
-    target: int
-    """Cumulative steps at which this session ends."""
-    rate: float | None = None
-    """Environment steps per second, or None before it is known."""
-    reward: float | None = None
-    """Mean return of the latest training episodes."""
-
-
-def progress_line(standing: Standing) -> str:
-    """Return the standing as a line of a log.
-
-    >>> progress_line(Standing(8192, 200_000, 1234.4, -12.34))
-    '[TRAINING] 8,192 / 200,000 steps  1,234 steps/s  reward -12.3'
-    """
-    rate = "" if standing.rate is None else f"  {standing.rate:,.0f} steps/s"
-    reward = "" if standing.reward is None else f"  reward {standing.reward:.1f}"
-    return f"[TRAINING] {standing.steps:,} / {standing.target:,} steps{rate}{reward}"
 
 
 class Display(Protocol):

@@ -7,15 +7,11 @@ from pathlib import Path
 
 from validation_ch7.verification.cycle import check_cycle
 from validation_ch7.verification.finding import Finding, Verdict, guarded
-from validation_ch7.verification.installation import (
-    check_configuration,
-    check_dependencies,
-    check_disk,
-    check_journal,
-    check_run_script,
-)
+from validation_ch7.verification.installation import check_configuration, check_journal, check_run_script
 from validation_ch7.verification.leaks import check_credentials, check_repository
+from validation_ch7.verification.machine import check_disk
 from validation_ch7.verification.online import check_online
+from validation_ch7.verification.requirements import check_dependencies
 from validation_ch7.verification.stores import check_backups, check_best_models, check_checkpoints, check_metadata
 from validation_ch7.verification.trees import check_locks, check_structure
 

@@ -1,0 +1,85 @@
+"""The command ``completion``: what a shell needs to complete the words of ``validation-ch7``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+from click.shell_completion import (
+    CompletionItem,
+    ShellComplete,
+    add_completion_class,
+    get_completion_class,
+    split_arg_string,
+)
+
+from validation_ch7.console import Console
+
+PROGRAM = "validation-ch7"
+SHELLS = ("bash", "zsh", "fish", "powershell")
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_EPILOG = """
+\b
+Add one line to the start-up file of your shell:
+  bash         eval "$(validation-ch7 completion bash)"                        in ~/.bashrc
+  zsh          eval "$(validation-ch7 completion zsh)"                         in ~/.zshrc
+  fish         validation-ch7 completion fish | source                        in ~/.config/fish/config.fish
+  PowerShell   validation-ch7 completion powershell | Out-String | Invoke-Expression      in $PROFILE
+"""
+_POWERSHELL = """\
+Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    $line = $commandAst.ToString().PadRight($cursorPosition).Substring(0, $cursorPosition)
+    $env:COMP_WORDS = $line
+    $env:COMP_INCOMPLETE = $wordToComplete
+    $env:%(complete_var)s = "powershell_complete"
+    try {
+        %(prog_name)s | ForEach-Object {
+            $value, $help = $_ -split "`t", 2
+            if (-not $help) { $help = $value }
+            [System.Management.Automation.CompletionResult]::new($value, $value, "ParameterValue", $help)
+        }
+    } finally {
+        Remove-Item Env:COMP_WORDS, Env:COMP_INCOMPLETE, Env:%(complete_var)s
+    }
+}
+"""
+
+
+class PowerShellComplete(ShellComplete):
+    """Completion in PowerShell, which Click does not bring."""
+
+    name = "powershell"
+    source_template = _POWERSHELL
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """Return the words before the cursor and the one that is begun."""
+        begun = os.environ.get("COMP_INCOMPLETE", "")
+        parts = split_arg_string(os.environ["COMP_WORDS"])[1:]
+        return (parts[:-1] if begun and parts and parts[-1] == begun else parts), begun
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """Return one completion as a line."""
+        return f"{item.value}\t{item.help}" if item.help else str(item.value)
+
+
+add_completion_class(PowerShellComplete)
+
+
+@click.command(
+    epilog=_EPILOG,
+    short_help="Print what a shell needs to complete words.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.argument("shell", type=click.Choice(SHELLS))
+def completion(shell: str) -> None:
+    """Print the script by which a shell completes commands, flags and names of sessions."""
+    kind: Any = get_completion_class(shell)
+    from validation_ch7.cli.main import main
+
+    variable = f"_{PROGRAM.replace('-', '_').upper()}_COMPLETE"
+    made = kind(main, {}, PROGRAM, variable)
+    # Not source(): for bash that asks the bash of the path for its version, which need not be the one in use.
+    Console(sys.stdout).say((made.source_template % made.source_vars()).rstrip())
