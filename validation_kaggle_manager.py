@@ -21,13 +21,14 @@ from validation_ch7.checkpoints.backup import FRESH, archive_all
 from validation_ch7.checkpoints.compatibility import CompatibilityReport, report
 from validation_ch7.checkpoints.planning import Choice, choose_parent, origin_of
 from validation_ch7.conductor import OUTPUT, TAG, Conductor, by_ctrl_c, reference
-from validation_ch7.config import NotifyConfig, SectionConfig, known_sections, load_notify, section_file
+from validation_ch7.config import SectionConfig, known_sections, load_notify, section_file
 from validation_ch7.errors import ConfigurationError, InterruptedRunError, RefusedError, SessionGoneError
 from validation_ch7.files import storage_errors
 from validation_ch7.handle import SessionHandle
 from validation_ch7.journal import Journal, JournalEntry, Phase
 from validation_ch7.live import say_for_people
 from validation_ch7.notify import Notifier, make_notifier
+from validation_ch7.notify_config import NotifyConfig
 from validation_ch7.planning import RunOptions, describe_plan, fresh_command, plan_session
 from validation_ch7.remote.attend import attend, pause_until, slices
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef
