@@ -21,13 +21,14 @@ from validation_ch7.checkpoints.backup import FRESH, archive_all
 from validation_ch7.checkpoints.compatibility import CompatibilityReport, report
 from validation_ch7.checkpoints.planning import Choice, choose_parent, origin_of
 from validation_ch7.conductor import OUTPUT, TAG, Conductor, by_ctrl_c, reference
-from validation_ch7.config import NotifyConfig, SectionConfig, known_sections, load_notify, section_file
+from validation_ch7.config import SectionConfig, known_sections, load_notify, section_file
 from validation_ch7.errors import ConfigurationError, InterruptedRunError, RefusedError, SessionGoneError
 from validation_ch7.files import storage_errors
 from validation_ch7.handle import SessionHandle
 from validation_ch7.journal import Journal, JournalEntry, Phase
 from validation_ch7.live import say_for_people
 from validation_ch7.notify import Notifier, make_notifier
+from validation_ch7.notify_config import NotifyConfig
 from validation_ch7.planning import RunOptions, describe_plan, fresh_command, plan_session
 from validation_ch7.remote.attend import attend, pause_until, slices
 from validation_ch7.remote.backend import Backend, FetchReport, SessionRef
@@ -273,8 +274,8 @@ class ValidationKaggleManager:
         """Monitor a session to its end, then download and restore, whatever the end was."""
         conductor = self._conductor()
         backend, limit_s = conductor.backend_of(entry), config.session.hours * 3600
-        tools = (self._clock, self._sleep, self.say, lambda: by_ctrl_c(stop))
-        status = attend(backend, reference(entry), limit_s, stop, *tools)
+        tools = (self._clock, self._sleep, self.say)
+        status = attend(backend, reference(entry), limit_s, stop, *tools, lambda: by_ctrl_c(stop))
         return conductor.bring(config, store, entry, status, stop)
 
     def download_results(self, kernel: SessionRef | str, *, backend: Backend | None = None) -> FetchReport:

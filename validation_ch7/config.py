@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 
 from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
+from validation_ch7.files import DEVICES
 from validation_ch7.notify_config import NotifyConfig
 from validation_ch7.schema import Document, load_yaml, parse_document
 
@@ -70,6 +71,8 @@ class CheckpointConfig(Document):
     """Checkpoints at multiples of so many steps are kept for good."""
     max_bytes: Annotated[int, Field(ge=1)] | None = None
     """Budget of the store; the newest two and the best stay in any case [bytes]."""
+    backup_bytes: Annotated[int, Field(ge=1)] = 5_000_000_000
+    """Room that backups may take; the newest, and archives of ``--fresh``, stay in any case [bytes]."""
     asynchronous: bool = True
     """Whether a background thread writes, so that training waits for the snapshot only."""
     compress_replay: bool = False
@@ -177,6 +180,8 @@ class SectionFile(Document):
         reserved = {"checkpoints", "best_model", "backups", "logs"} & set(self.scenarios)
         if reserved:
             raise ValueError(f"scenario name(s) {sorted(reserved)} are folders of the training tree")
+        if devices := DEVICES & set(self.scenarios):
+            raise ValueError(f"scenario name(s) {sorted(devices)} are devices of Windows and can name no folder there")
         return self
 
 

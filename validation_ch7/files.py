@@ -23,6 +23,8 @@ from typing import Any, BinaryIO
 from validation_ch7.errors import StorageError
 
 PARTIAL_PREFIX = ".partial-"
+DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
+"""Names that Windows keeps for devices, with any ending, in any case."""
 _BLOCK = 1 << 20
 
 

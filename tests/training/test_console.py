@@ -121,3 +121,8 @@ def test_outside_the_main_thread_the_flag_stays_down():
     thread.start()
     thread.join()
     assert seen == [False]
+
+
+def test_log_of_a_session_in_a_notebook_gets_lines(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as ipykernel does
+    assert isinstance(choose_display(print, lambda: 0.0, Console("utf-8")), LineDisplay)

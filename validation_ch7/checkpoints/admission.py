@@ -13,6 +13,7 @@ from pathlib import Path
 from validation_ch7.checkpoints import naming
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.backup import Backup, back_up
+from validation_ch7.checkpoints.backup_limit import limit_backups
 from validation_ch7.checkpoints.compatibility import CompatibilityReport, report
 from validation_ch7.checkpoints.manifest import Compatibility, Manifest
 from validation_ch7.checkpoints.retention import Retention
@@ -83,6 +84,8 @@ def admit(
         return _refused(store, fresh, rejected, outcome, log)
     best = _changed_best(store, source, rejected)
     backup = back_up(store, "before-restore") if fresh or best else None
+    if backup is not None and retention.backup_bytes is not None:
+        limit_backups(store, retention.backup_bytes)
     _announce(intact, best, rejected, store, log)
     for path, manifest in reversed(fresh):
         _bring(store, source, path, manifest)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from validation_ch7.errors import ConfigurationError
+from validation_ch7.files import DEVICES
 
 CHECKPOINTS = "checkpoints"
 REPLAY = "replay"
@@ -26,17 +28,27 @@ def valid_prefix(prefix: str) -> str:
     """Return ``prefix`` if files can be named after it.
 
     Raises:
-        ConfigurationError: it is empty, too long, or holds signs that a file name should not hold.
+        ConfigurationError: it is empty, too long, ends in a dot, or is a name that some system does not allow.
     """
-    if not _PREFIX.fullmatch(prefix):
+    if not _PREFIX.fullmatch(prefix) or prefix.endswith(".") or prefix.split(".")[0].lower() in DEVICES:
         raise ConfigurationError(
             "This prefix cannot name checkpoint files.",
             where="prefix",
-            expected="letters, digits, '.', '_' and '-', at most 100 of them",
+            expected="letters, digits, '.', '_' and '-', at most 100 of them, no dot at the end, no device of Windows",
             found=repr(prefix),
             remedy="choose a name such as 'my_task'",
         )
     return prefix
+
+
+def other_case(names: Iterable[str], prefix: str) -> str | None:
+    """Return the prefix of a checkpoint among ``names`` that differs from ``prefix`` in case only, or None.
+
+    >>> other_case(["task_checkpoint_5_steps.zip"], "Task"), other_case(["task_checkpoint_5_steps.zip"], "task")
+    ('task', None)
+    """
+    found = {known for name in names if (known := checkpoint_prefix(name)) is not None}
+    return next((known for known in sorted(found) if known != prefix and known.lower() == prefix.lower()), None)
 
 
 def checkpoint_name(prefix: str, steps: int) -> str:

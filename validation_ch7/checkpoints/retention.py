@@ -11,7 +11,7 @@ a False no policy keeps it
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 from validation_ch7.config import CheckpointConfig
@@ -108,12 +108,14 @@ class Retention:
         keep_best: best checkpoints kept with their whole state; the best model itself is always kept.
         keep_every: steps between checkpoints that are kept for good, or None.
         max_bytes: budget [bytes]; the two newest and pins stay in any case.
+        backup_bytes: room that backups may take [bytes], or None.
     """
 
     max_keep: int = 2
     keep_best: int = 0
     keep_every: int | None = None
     max_bytes: int | None = None
+    backup_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.max_keep < 2:
@@ -124,7 +126,8 @@ class Retention:
     @classmethod
     def of(cls, config: CheckpointConfig) -> Self:
         """Return what the configuration asks for."""
-        return cls(config.max_keep, keep_every=config.keep_every, max_bytes=config.max_bytes)
+        kept = cls(config.max_keep, keep_every=config.keep_every, max_bytes=config.max_bytes)
+        return replace(kept, backup_bytes=config.backup_bytes)
 
     def decide(self, entries: Iterable[Entry], resumed_from: str | None = None) -> list[Decision]:
         """Return one decision for each entry, newest first."""

@@ -19,7 +19,7 @@ from validation_ch7.checkpoints.manifest import Manifest
 from validation_ch7.checkpoints.metadata import BestModel, TrainingMetadata, read_metadata
 from validation_ch7.checkpoints.replay import verify_chunks
 from validation_ch7.checkpoints.retention import Decision, Entry, Retention
-from validation_ch7.errors import CheckpointError, CheckpointForeignError
+from validation_ch7.errors import CheckpointError, CheckpointForeignError, ConfigurationError
 from validation_ch7.files import (
     commit_bytes,
     commit_file,
@@ -91,7 +91,9 @@ class CheckpointStore:
         Raises:
             WorkspaceLockedError: another process holds it.
             StorageError: the folder cannot be written.
+            ConfigurationError: a store whose prefix differs in case only lies there.
         """
+        self.refuse_other_case()
         with exclusive(self.root, purpose):
             for folder in (self.folder, self.chunks, self.best_path.parent):
                 make_folder(folder)
@@ -99,6 +101,22 @@ class CheckpointStore:
             sweep_partials((self.root, self.folder, self.chunks, self.best_path.parent, quarantine, self.backups))
             self.collect_chunks()
             yield
+
+    def refuse_other_case(self) -> None:
+        """Refuse to share a folder with a prefix that many file systems take for the same.
+
+        Raises:
+            ConfigurationError: such a store lies there.
+        """
+        names = [path.name for path in self.folder.glob("*.zip")] if self.folder.is_dir() else []
+        if (other := naming.other_case(names, self.prefix)) is not None:
+            raise ConfigurationError(
+                "A store lies there whose prefix differs only in case.",
+                where=self.folder,
+                expected=other,
+                found=self.prefix,
+                remedy="write the prefix as it is there, or choose another folder",
+            )
 
     def paths(self) -> list[Path]:
         """Return the checkpoint files of this prefix, most steps first."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-
-import rich.console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.cli.outcome import print_json
 from validation_ch7.cli.screen import Screen, size_text
 from validation_ch7.cli.selection import Selection
+from validation_ch7.cli.transfer import progress_of
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.sharing import Imported, export_store, import_store, open_place
 from validation_ch7.sharing.hub import HuggingFace, publish_best, repository_of
@@ -28,7 +23,7 @@ def send(selection: Selection, target: str, *, check: bool) -> int:
     """Send the store to another place."""
     store, screen = selection.open(), Screen(selection.as_json)
     place = open_place(target)
-    with _bar("Sending") as progress:
+    with progress_of("Sending", quiet=selection.as_json) as progress:
         done = export_store(store, place, check=check, progress=progress)
     for name, reason in done.left_out:
         screen.say(f"✗ {name} was left out: {reason}", style="yellow")
@@ -68,7 +63,7 @@ def bring(selection: Selection, source: str, version: str | None) -> int:
         from validation_ch7.training.facts import current_facts  # late: it builds a model
 
         current = current_facts(config)
-    with _bar("Receiving") as progress:
+    with progress_of("Receiving", quiet=selection.as_json) as progress:
         done = import_store(store, place, screen.say, current=current, version=version, progress=progress)
     screen.say(f"{size_text(done.received_bytes)} received, {size_text(done.reused_bytes)} were here already")
     newest = store.newest_steps() or 0
@@ -112,13 +107,3 @@ def _receiving(selection: Selection, place: Place) -> CheckpointStore:
     if folder.is_dir():
         return replace(selection, prefix=selection.prefix or only_prefix(place)).open()
     return CheckpointStore(folder, selection.prefix or only_prefix(place))
-
-
-@contextlib.contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with rate and time left on a terminal, and nothing elsewhere."""
-    console = rich.console.Console(file=sys.stderr)
-    columns = (TextColumn(title), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -84,6 +84,8 @@ def choose_display(write: Callable[[str], None], clock: Clock, console: TextIO |
     stream = console if console is not None else sys.stdout
     if stream is None or "utf" not in (getattr(stream, "encoding", None) or "").lower():
         return LineDisplay(write, clock)
+    if not stream.isatty():  # not left to Rich: a notebook sets FORCE_COLOR, and the bar would fill the log
+        return LineDisplay(write, clock)
     terminal = Console(file=stream)
     return BarDisplay(terminal) if terminal.is_terminal else LineDisplay(write, clock)
 
