@@ -16,6 +16,13 @@ algorithms: [ppo]
 scenarios: [traffic_light_control]
 training_seeds: [0, 1]
 timesteps: 512
+evaluation:
+  seeds: {first: 1000003, count: 3}
+  tuning_seeds: {first: 1000103, count: 2}
+  cases: {near: {title: near}}
+  controllers: [webster, max_pressure]
+  oracle: {depth: 2, seeds: 2, seeds_per_task: 2}
+  grid: null
 """
 
 

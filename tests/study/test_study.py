@@ -2,17 +2,21 @@
 
 import functools
 import json
+import os
+import signal
 
 import pytest
 
 from tests.chain.in_process import InProcessBackend
 from tests.study.conftest import StudyPlace
+from tests.study.processes import posix_only
 from validation_ch7.checkpoints.lock import exclusive
+from validation_ch7.cli.study_view import choose_executor
 from validation_ch7.errors import ConfigurationError, WorkspaceLockedError
 from validation_ch7.section_run import SectionRun
 from validation_ch7.study.chain import ChainStatus, chain_tasks
 from validation_ch7.study.drive import run_study
-from validation_ch7.study.executor import Lost, SerialExecutor, ThreadExecutor
+from validation_ch7.study.executor import Lost, ProcessExecutor, SerialExecutor, ThreadExecutor
 from validation_ch7.study.standing import read_standing
 from validation_ch7.study.train import run_chain, stalled
 
@@ -34,6 +38,21 @@ def test_every_chain_is_trained_once_into_a_store_of_its_own(place):
     assert len(set(digests(first).values())) == 2
     assert (again.exit_code, again.trained, digests(again)) == (0, (), digests(first))
     assert {record.exactness for record in again.chains} == {"exact"}
+
+
+def test_what_is_trained_is_judged_once_and_a_chain_that_is_not_trained_is_not(place):
+    judged = run(place, place.spec.reduced(1), judges=SerialExecutor())
+    assert (judged.judgement.done, judged.judgement.count, judged.exit_code) == (4, 4, 0)
+    assert run(place, place.spec.reduced(1), judges=Nobody()).judgement.complete
+    broken = InProcessBackend(place.root / "broken", fail_with="no such machine")
+    half = run(place, backend=broken, judges=SerialExecutor())
+    assert (half.judgement.done, half.judgement.count, half.exit_code) == (4, 5, 4)
+
+
+class Nobody(SerialExecutor):
+    def each(self, work, tasks, started, stop):
+        assert not tasks
+        return iter(())
 
 
 def test_a_smaller_study_says_so_and_its_chains_count_in_the_larger_one(place):
@@ -152,6 +171,23 @@ def test_executors_carry_out_every_task_and_lose_none_to_the_fault_of_another(ex
     assert began == [1, 2, 3, 4]
 
 
+def killed_once(path):
+    if not path.exists():
+        path.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return path.name
+
+
+@posix_only
+@pytest.mark.slow
+def test_processes_that_are_killed_lose_no_task(tmp_path):
+    executor = ProcessExecutor(2)
+    paths = [tmp_path / "one", tmp_path / "two", tmp_path / "three"]
+    assert dict(executor.each(killed_once, paths, lambda path: None, lambda: False)) == {p: p.name for p in paths}
+    assert isinstance(dict(executor.each(double, [3], lambda task: None, lambda: False))[3], Lost)
+    executor.close()
+
+
 @pytest.mark.parametrize("executor", [SerialExecutor(), ThreadExecutor(2)], ids=lambda executor: executor.name)
 def test_executors_begin_nothing_once_they_are_told_to_stop(executor):
     done = []
@@ -181,6 +217,15 @@ def test_a_study_of_an_unknown_scenario_is_refused_before_anything_is_trained(pl
     with pytest.raises(ConfigurationError, match="no such scenario"):
         run(place)
     assert not place.folder.root.exists()
+
+
+def test_flags_that_contradict_each_other_are_refused(place):
+    with pytest.raises(ConfigurationError, match="not several at a time"):
+        choose_executor(place.spec, "serial", 2)
+    with pytest.raises(ConfigurationError, match="one of Ray's"):
+        choose_executor(place.spec, "threads", 2, "auto")
+    names = [choose_executor(place.spec, None, jobs).name for jobs in (None, 1, 2)]
+    assert names == ["serial", "serial", "threads"]
 
 
 def test_more_seeds_than_there_are_is_refused(place):

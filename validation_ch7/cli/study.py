@@ -20,6 +20,7 @@ Examples:
   python -m validation_ch7 study run --seeds 2          a smaller study, marked as such
   python -m validation_ch7 study run --jobs 2           the whole study; again: it goes on
   python -m validation_ch7 study run --executor ray     by a Ray of its own on this machine
+  python -m validation_ch7 study run --address http://127.0.0.1:8265 --token-file token    as a job of a cluster
 """
 
 
@@ -54,8 +55,11 @@ def _takes_study(command: Callable[..., int]) -> Callable[..., None]:
 
 @study.command("run", cls=Answering, context_settings=SETTINGS, epilog=_EPILOG)
 @click.option("--executor", type=click.Choice(["serial", "threads", "ray"]), help="Default: by --jobs.")
+@click.option("--address", metavar="URL", help="A Ray cluster: http://host:8265 (its job server), host:6379 or auto.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="The cluster's token; never the token itself.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Chains at a time.")
 @click.option("--seeds", type=int, metavar="N", help="Only the first N training seeds: a smaller study.")
+@click.option("--train-only", is_flag=True, help="Judge nothing yet; the next run or a report does it.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Another section.yml.")
 @_takes_study
 def run(workspace: Path, study_path: Path, as_json: bool, **flags: Any) -> int:

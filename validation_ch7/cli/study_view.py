@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -12,10 +14,11 @@ from validation_ch7.console import Console
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.study.chain import ChainStatus
 from validation_ch7.study.drive import StudyRun, run_study
-from validation_ch7.study.executor import Executor, SerialExecutor, ThreadExecutor
+from validation_ch7.study.executor import Executor, ProcessExecutor, SerialExecutor, ThreadExecutor
 from validation_ch7.study.layout import StudyFolder
 from validation_ch7.study.spec import StudySpec, load_study
 from validation_ch7.study.standing import ChainStanding, StudyStanding, read_standing
+from validation_ch7.training.signals import stop_requests
 
 KAGGLE_JOBS = 2
 """Sessions that Kaggle runs at a time for one user."""
@@ -36,32 +39,77 @@ def run_command(
     as_json: bool,
     *,
     executor: str | None,
+    address: str | None,
+    token_file: Path | None,
     jobs: int | None,
     seeds: int | None,
+    train_only: bool,
     config_path: Path | None,
 ) -> int:
     """Run the study and say how it ended."""
+    if token_file is not None:
+        use_token(token_file)
     spec = load_study(study_path).reduced(seeds)
     console = Console(sys.stderr if as_json else None)
-    chosen = choose_executor(spec, executor, jobs)
-    try:
-        run = run_study(spec, workspace, config_path or section_file(spec.section), chosen, console.say)
-    finally:
-        chosen.close()
+    if address is not None and address.startswith(("http://", "https://")):
+        words = _words(workspace, study_path, config_path, jobs, seeds, train_only)
+        return _as_job(spec, workspace, address, words, console, as_json)
+    section = config_path or section_file(spec.section)
+    with contextlib.ExitStack() as crew:
+        trainers = choose_executor(spec, executor, jobs, address)
+        crew.callback(trainers.close)
+        judges = None if train_only else choose_judges(trainers, jobs)
+        if judges is not None:
+            crew.callback(judges.close)
+        run = run_study(spec, workspace, section, trainers, console.say, judges=judges)
     _conclude(run, console)
     if as_json:
         print_json(run.as_json())
     return run.exit_code
 
 
-def choose_executor(spec: StudySpec, name: str | None, jobs: int | None) -> Executor:
+def use_token(path: Path) -> None:
+    """Tell Ray where the cluster's token lies.
+
+    Raises:
+        ConfigurationError: there is no such file.
+    """
+    if not path.is_file():
+        raise ConfigurationError("There is no such file.", where=f"--token-file {path}", expected="the cluster's token")
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(path.resolve())}
+
+
+def _words(
+    workspace: Path, study_path: Path, config: Path | None, jobs: int | None, seeds: int | None, train_only: bool
+) -> list[str]:
+    given = {"--workspace": workspace, "--study": study_path.resolve(), "--config": config and config.resolve()}
+    pairs = {**given, "--jobs": jobs, "--seeds": seeds}
+    words = [word for flag, value in pairs.items() if value is not None for word in (flag, str(value))]
+    return [*words, *(["--train-only"] if train_only else [])]
+
+
+def _as_job(spec: StudySpec, workspace: Path, address: str, words: list[str], console: Console, as_json: bool) -> int:
+    """Run the study as one job of a cluster, and say where it stands when it has ended."""
+    from validation_ch7.study.ray_job import RayJobs, entrypoint_of, follow_job, job_prefix  # late: it needs the extra
+
+    here = any(name in address for name in ("//127.0.0.1", "//localhost"))
+    entrypoint = entrypoint_of(sys.executable if here else "python", words)
+    with stop_requests() as stop:
+        code = follow_job(RayJobs(address), job_prefix(spec.name, str(workspace)), entrypoint, stop, console.say)
+    if as_json:
+        standing = read_standing(StudyFolder.of(workspace, spec.name))
+        print_json(_json(spec, standing) | {"success": code == 0, "exit_code": code})
+    return code
+
+
+def choose_executor(spec: StudySpec, name: str | None, jobs: int | None, address: str | None = None) -> Executor:
     """Return who carries out the study.
 
     Raises:
         ConfigurationError: the flags contradict each other.
     """
     count = jobs or (KAGGLE_JOBS if spec.backend == "kaggle" and name != "serial" else 1)
-    name = name or ("threads" if count > 1 else "serial")
+    name = name or ("ray" if address else "threads" if count > 1 else "serial")
     if name == "serial" and count > 1:
         raise ConfigurationError(
             "One after the other is not several at a time.",
@@ -70,7 +118,20 @@ def choose_executor(spec: StudySpec, name: str | None, jobs: int | None) -> Exec
             found=f"--jobs {count}",
             remedy="leave --executor out",
         )
+    if address is not None and name != "ray":
+        raise ConfigurationError("An address is one of Ray's.", where="--address", found=f"--executor {name}")
+    if name == "ray":
+        from validation_ch7.study.ray_executor import RayExecutor  # late: it needs the extra
+
+        return RayExecutor(address, jobs)
     return SerialExecutor() if name == "serial" else ThreadExecutor(count)
+
+
+def choose_judges(trainers: Executor, jobs: int | None) -> Executor:
+    """Return who carries out the evaluations: whoever trains, but processes where threads would share one core."""
+    if not isinstance(trainers, ThreadExecutor):
+        return trainers
+    return ProcessExecutor(jobs) if jobs and jobs > 1 else SerialExecutor()
 
 
 def _conclude(run: StudyRun, console: Console) -> None:
@@ -79,6 +140,8 @@ def _conclude(run: StudyRun, console: Console) -> None:
     console.say(f"{'✅' if run.success else '❌'} {run.status}: {done} of {len(run.chains)} chain(s) of {run.name}")
     if run.small:
         console.say("   a reduced study: less than the full protocol, and its report says so")
+    if run.judgement:
+        console.say(f"   evaluations: {run.judgement.done} of {run.judgement.count}")
     if run.error:
         console.say(f"   why: {run.error}")
     console.say(f"   folder: {run.folder}")

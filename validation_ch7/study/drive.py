@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from validation_ch7.errors import ConfigurationError
 from validation_ch7.files import make_folder
 from validation_ch7.study.chain import ChainRecord, ChainResult, ChainStatus, ChainTask, chain_tasks, read_chain
 from validation_ch7.study.executor import Executor, Lost
+from validation_ch7.study.judge import Judgement, judge_study, study_evaluations
 from validation_ch7.study.layout import StudyFolder
 from validation_ch7.study.record import write_study
 from validation_ch7.study.spec import StudySpec
-from validation_ch7.study.train import run_chain
+from validation_ch7.study.train import bring_store, chain_log, run_chain
 from validation_ch7.training.signals import StopRequest, stop_requests
 
 EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_CTRL_C = 0, 4, 75, 130
@@ -34,6 +35,8 @@ class StudyRun:
     chains: tuple[ChainRecord, ...]
     trained: tuple[str, ...]
     """Chains that this run has worked on."""
+    judgement: Judgement | None
+    """How far the evaluations have come; None where nothing was evaluated."""
     status: str
     exit_code: int
     error: str | None = None
@@ -45,20 +48,35 @@ class StudyRun:
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
-        facts = {"success": self.success, "status": self.status, "study": self.name, "folder": self.folder}
+        facts: dict[str, Any] = {
+            "success": self.success,
+            "status": self.status,
+            "study": self.name,
+            "folder": self.folder,
+        }
         chains = [record.model_dump(mode="json", exclude={"format", "version"}) for record in self.chains]
+        judged = asdict(self.judgement) if self.judgement else None
+        facts |= {"evaluations": judged}
         return {**facts, "small": self.small, "trained": list(self.trained), "error": self.error, "chains": chains}
 
 
 def run_study(
-    spec: StudySpec, workspace: Path, section: Path, executor: Executor, say: Say, train: Train = run_chain
+    spec: StudySpec,
+    workspace: Path,
+    section: Path,
+    executor: Executor,
+    say: Say,
+    *,
+    judges: Executor | None = None,
+    train: Train = run_chain,
 ) -> StudyRun:
-    """Train every chain of a study that is not done yet.
+    """Train every chain of a study that is not done yet, then judge what is trained.
 
     Args:
         section: the section's file.
         executor: who carries it out; it is not closed here.
         say: receives one line of text at a time.
+        judges: who carries out the evaluations; without them nothing is evaluated.
         train: trains one chain.
 
     Raises:
@@ -68,6 +86,7 @@ def run_study(
     """
     folder = StudyFolder.of(workspace, spec.name)
     tasks = chain_tasks(spec, folder, section)
+    evaluations = study_evaluations(spec, tasks, section)  # before any training: it may be refused
     make_folder(folder.chains)
     with exclusive(folder.root, f"driver of study {spec.name}"), stop_requests() as stop:
         records = {task.chain_id: _record(task, folder) for task in tasks}
@@ -77,7 +96,11 @@ def run_study(
         for record in _trained(executor, train, waiting, records, stop, say):
             record.write(folder)
             records[record.chain_id] = record
-        return _concluded(spec, folder, tuple(records.values()), waiting, stop)
+        judgement = None
+        if judges is not None and not stop():
+            _bring_all(tasks, records)
+            judgement = judge_study(evaluations, tasks, records, folder, judges, stop, say)
+        return _concluded(spec, folder, tuple(records.values()), waiting, judgement, stop)
 
 
 def _record(task: ChainTask, folder: StudyFolder) -> ChainRecord:
@@ -94,6 +117,13 @@ def _record(task: ChainTask, folder: StudyFolder) -> ChainRecord:
     record = known or ChainRecord.of(task)
     record.write(folder)
     return record
+
+
+def _bring_all(tasks: Sequence[ChainTask], records: Mapping[str, ChainRecord]) -> None:
+    """Bring the stores that were trained elsewhere: what is judged is what lies here."""
+    for task in tasks:
+        if task.location is not None and records[task.chain_id].status is ChainStatus.DONE:
+            bring_store(task, chain_log(Path(task.workspace)))
 
 
 def _is_done(record: ChainRecord, task: ChainTask) -> bool:
@@ -145,22 +175,26 @@ def _concluded(
     folder: StudyFolder,
     chains: tuple[ChainRecord, ...],
     worked: Sequence[ChainTask],
+    judgement: Judgement | None,
     stop: StopRequest,
 ) -> StudyRun:
-    status, code, error = _ending(chains, stop)
+    status, code, error = _ending(chains, judgement, stop)
     return StudyRun(
         name=spec.name,
         folder=str(folder.root),
         small=spec.small,
         chains=chains,
         trained=tuple(task.chain_id for task in worked),
+        judgement=judgement,
         status=status,
         exit_code=code,
         error=error,
     )
 
 
-def _ending(chains: Sequence[ChainRecord], stop: StopRequest) -> tuple[str, int, str | None]:
+def _ending(
+    chains: Sequence[ChainRecord], judgement: Judgement | None, stop: StopRequest
+) -> tuple[str, int, str | None]:
     """Decide how a run of a study has ended: a failure weighs more than an interruption."""
     failed = [record for record in chains if record.status is ChainStatus.FAILED]
     left = [record for record in chains if record.status is not ChainStatus.DONE]
@@ -171,4 +205,7 @@ def _ending(chains: Sequence[ChainRecord], stop: StopRequest) -> tuple[str, int,
         return "failed", failed[0].exit_code or EXIT_FAILED, f"{failed[0].chain_id}: {failed[0].error}"
     if left:
         return "interrupted", EXIT_INTERRUPTED, f"{len(left)} chain(s) were interrupted"
+    if judgement is not None and judgement.failed:
+        task, reason = judgement.failed[0]
+        return "failed", EXIT_FAILED, f"{len(judgement.failed)} evaluation(s) failed; {task}: {reason}"
     return "completed", EXIT_DONE, None

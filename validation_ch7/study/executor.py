@@ -7,9 +7,12 @@ function returned, or the reason why there is nothing.
 from __future__ import annotations
 
 import contextvars
+import multiprocessing
+import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -102,6 +105,56 @@ class ThreadExecutor:
     def close(self) -> None:
         """Let the threads end."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class ProcessExecutor:
+    """Some tasks at a time, each in a process; for work that computes.
+
+    Args:
+        jobs: tasks at a time.
+    """
+
+    name = "processes"
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._pool = self._new_pool()
+
+    def each(
+        self, work: Callable[[Task], Result], tasks: Sequence[Task], started: Callable[[Task], None], stop: Stop
+    ) -> Iterator[tuple[Task, Result | Lost]]:
+        """Carry out ``work`` for some tasks at a time; one whose process was killed is tried once more."""
+        waiting, at_work = [(task, 0) for task in reversed(tasks)], dict[Future[Result | Lost], tuple[Task, int]]()
+        while at_work or (waiting and not stop()):
+            while waiting and len(at_work) < self._jobs and not stop():
+                task, tries = waiting.pop()
+                started(task)
+                at_work[self._pool.submit(guarded, work, task)] = task, tries
+            broken = False
+            for job in wait(at_work, timeout=0.5, return_when=FIRST_COMPLETED).done:
+                task, tries = at_work.pop(job)
+                fault = job.exception()
+                broken = broken or isinstance(fault, BrokenProcessPool)
+                if isinstance(fault, BrokenProcessPool) and tries == 0:
+                    waiting.append((task, 1))
+                else:
+                    yield task, job.result() if fault is None else Lost(f"{type(fault).__name__}: {fault}")
+            if broken:
+                waiting += list(at_work.values())
+                at_work.clear()
+                self._pool = self._new_pool()
+
+    def close(self) -> None:
+        """Let the processes end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")  # the same on every system; torch and fork do not agree
+        return ProcessPoolExecutor(self._jobs, context, initializer=_leave_signals_to_the_driver)
+
+
+def _leave_signals_to_the_driver() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def guarded(work: Callable[[Task], Result], task: Task) -> Result | Lost:

@@ -108,7 +108,7 @@ def _attempt(task: ChainTask, backend: Backend | None, say: Say) -> ChainResult:
         return _finished(task, store, len(runs))
     last = runs[-1]
     status = ChainStatus.INTERRUPTED if last.exit_code in (75, 130) else ChainStatus.FAILED
-    error = last.error or f"no session has trained a step, {_STALLED} times in a row"
+    error = last.error or ("interrupted" if status is ChainStatus.INTERRUPTED else "its sessions bring no further step")
     return ChainResult(
         task.chain_id, status, last.steps_after, None, last.exactness, len(runs), error, last.exit_code or 4
     )
