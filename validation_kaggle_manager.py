@@ -83,6 +83,7 @@ class ValidationKaggleManager:
         environ: environment variables; credentials are looked for there.
         notifier: who is told what happens; default: whom environment and configuration name.
         on_progress: told how far uploads and downloads are; must be quick.
+        title: of its sessions on a service, where chains of one scenario run side by side.
     """
 
     def __init__(
@@ -96,11 +97,12 @@ class ValidationKaggleManager:
         environ: Mapping[str, str] | None = None,
         notifier: Notifier | None = None,
         on_progress: OnProgress | None = None,
+        title: str | None = None,
     ) -> None:
         self.workspace = Path(workspace).resolve()
         self.say = say or Console().say
         self._environ = dict(os.environ if environ is None else environ)
-        self._clock, self._sleep, self._on_progress = clock, sleep, on_progress
+        self._clock, self._sleep, self._on_progress, self._title = clock, sleep, on_progress, title
         self._asked = backend if isinstance(backend, str) else "auto"
         self._given_notifier, self.notifier = notifier, notifier or Notifier()
         if isinstance(backend, str):
@@ -275,7 +277,8 @@ class ValidationKaggleManager:
     def _push(self, plan: SessionPlan, files: dict[str, Path], relay: bool) -> SessionRef:
         self.journal.advance(plan.session_id, Phase.BUNDLED)
         code_root = Path(__file__).resolve().parent
-        request = prepare(self.backend, plan, files, code_root, self.workspace / OUTPUT, relay=relay)
+        output, title = self.workspace / OUTPUT, self._title
+        request = prepare(self.backend, plan, files, code_root, output, relay=relay, title=title)
         self.journal.advance(plan.session_id, Phase.SUBMITTING)
         return self.backend.submit(request)
 
