@@ -55,6 +55,7 @@ class ValidationKaggleManager:
         environ: environment variables; credentials are looked for there.
         notifier: who is told what happens; default: whom environment and configuration name.
         on_progress: told how far uploads and downloads are; must be quick.
+        title: of its sessions on a service, where chains of one scenario run side by side.
     """
 
     def __init__(
@@ -68,11 +69,12 @@ class ValidationKaggleManager:
         environ: Mapping[str, str] | None = None,
         notifier: Notifier | None = None,
         on_progress: OnProgress | None = None,
+        title: str | None = None,
     ) -> None:
         self.workspace = Path(workspace).resolve()
         self.say = say or say_for_people()
         self._environ = dict(os.environ if environ is None else environ)
-        self._clock, self._sleep, self._on_progress = clock, sleep, on_progress
+        self._clock, self._sleep, self._on_progress, self._title = clock, sleep, on_progress, title
         self._asked = backend if isinstance(backend, str) else "auto"
         self._given_notifier, self.notifier, self._told_whom = notifier, notifier or Notifier(), notifier is not None
         if isinstance(backend, str):
@@ -181,7 +183,7 @@ class ValidationKaggleManager:
         return self._conductor().store(config)
 
     def _conductor(self) -> Conductor:
-        given = (self.backend, self._environ, self.say, self._clock, self.notifier, self._on_progress)
+        given = (self.backend, self._environ, self.say, self._clock, self.notifier, self._on_progress, self._title)
         return Conductor(self.workspace, self.journal, *given)
 
     def _tell_whom(self, file: Path | None) -> None:

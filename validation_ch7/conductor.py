@@ -56,6 +56,7 @@ class Conductor:
         environ: environment variables; credentials are looked for there.
         clock: the time of now [s since the epoch].
         on_progress: told how far transfers are of sessions that ran elsewhere.
+        title: of its sessions on a service; default: section and scenario.
     """
 
     workspace: Path
@@ -66,6 +67,7 @@ class Conductor:
     clock: Callable[[], float]
     notifier: Notifier
     on_progress: OnProgress | None = None
+    title: str | None = None
 
     def store(self, config: SectionConfig) -> CheckpointStore:
         """Return the training tree of a section's scenario: the one place that training reads and restore writes."""
@@ -106,7 +108,8 @@ class Conductor:
 
     def _push(self, plan: SessionPlan, files: dict[str, Path], relay: bool, detached: bool) -> SessionRef:
         self.journal.advance(plan.session_id, Phase.BUNDLED)
-        request = prepare(self.backend, plan, files, _CODE_ROOT, self.workspace / OUTPUT, relay=relay)
+        output = self.workspace / OUTPUT
+        request = prepare(self.backend, plan, files, _CODE_ROOT, output, relay=relay, title=self.title)
         self.journal.advance(plan.session_id, Phase.SUBMITTING)
         return self.backend.submit(replace(request, detached=detached))
 

@@ -202,6 +202,7 @@ def test_executors_begin_nothing_once_they_are_told_to_stop(executor):
         ("[0, 1]", "[0, 0]", "training_seeds names something twice"),
         ("timesteps: 512", "timesteps: {dqn: 512}", "no entry for ppo"),
         ("[ppo]", "[]", "algorithms"),
+        ("[ppo]", "[ppo]\nleft_out: {moon: [ppo]}", "left_out names what the study does not: moon"),
         ("name: tiny", "name: ../tiny", "name"),
     ],
 )

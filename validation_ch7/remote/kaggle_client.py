@@ -13,6 +13,7 @@ import importlib
 import io
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -27,6 +28,8 @@ from validation_ch7.remote.transport import TimedAdapter, Timeouts, translate
 T = TypeVar("T")
 ENDPOINT_VARIABLE = "VALIDATION_KAGGLE_ENDPOINT"
 END_OF_LOG = "END_OF_LOG"
+_ONE_AT_A_TIME = threading.Lock()
+"""Importing and authenticating change what the whole process shares: the client's class, standard output."""
 
 
 class _NoNetwork(HTTPAdapter):
@@ -133,7 +136,8 @@ class KaggleClient:
 
     def _connect(self) -> None:
         if self._api is None:
-            self.retrier.run(self._authenticate)
+            with _ONE_AT_A_TIME:
+                self.retrier.run(self._authenticate)
 
     def _authenticate(self) -> None:
         place = find_credentials(self._environ)

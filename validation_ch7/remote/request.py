@@ -28,7 +28,14 @@ class Relaying(Protocol):
 
 
 def prepare(
-    backend: Backend, plan: SessionPlan, files: Mapping[str, Path], code_root: Path, output: Path, *, relay: bool
+    backend: Backend,
+    plan: SessionPlan,
+    files: Mapping[str, Path],
+    code_root: Path,
+    output: Path,
+    *,
+    relay: bool,
+    title: str | None = None,
 ) -> SessionRequest:
     """Build the bundle of a session and return its request.
 
@@ -36,12 +43,13 @@ def prepare(
         files: what the session needs of the training tree, by its name in the bundle.
         output: the folder that holds bundles and wheels.
         relay: whether the session may read the checkpoint from the output of an earlier one.
+        title: from which the names on the service are derived; default: section and scenario.
 
     Raises:
         ConfigurationError: a file must not travel.
         StorageError: a file cannot be read, or the bundle cannot be written.
     """
-    title = f"{plan.section} {plan.scenario}".replace("_", " ")
+    title = title or f"{plan.section} {plan.scenario}".replace("_", " ")
     folder = output / "bundles" / plan.section / plan.scenario
     wheels = [] if backend.name == "local" else session_wheels(output / "wheels")
     relaying = backend if relay and isinstance(backend, Relaying) else None

@@ -165,8 +165,7 @@ def chain_tasks(spec: StudySpec, folder: StudyFolder, section_path: Path) -> lis
     return [
         _task(spec, folder, section_path, text, algorithm, scenario, seed)
         for seed in spec.training_seeds
-        for scenario in spec.scenarios
-        for algorithm in spec.algorithms
+        for scenario, algorithm in spec.pairs
     ]
 
 

@@ -23,6 +23,8 @@ class StudySpec(Document):
     section: Name
     algorithms: Annotated[tuple[Name, ...], Field(min_length=1)]
     scenarios: Annotated[tuple[Name, ...], Field(min_length=1)]
+    left_out: dict[Name, tuple[Name, ...]] = Field(default_factory=dict)
+    """Algorithms that are not trained in a scenario, by scenario: not every one takes every action space."""
     training_seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     timesteps: Positive | dict[Name, Positive] | None = None
     """Cumulative target of each chain, one for all or one per algorithm; default: the section's [steps]."""
@@ -50,6 +52,24 @@ class StudySpec(Document):
         if isinstance(self.timesteps, dict) and (missing := set(self.algorithms) - set(self.timesteps)):
             raise ValueError(f"timesteps has no entry for {', '.join(sorted(missing))}")
         return self
+
+    @model_validator(mode="after")
+    def _leaves_out_what_is_there(self) -> Self:
+        unknown = set(self.left_out) - set(self.scenarios)
+        unknown |= {name for names in self.left_out.values() for name in names} - set(self.algorithms)
+        if unknown:
+            raise ValueError(f"left_out names what the study does not: {', '.join(sorted(unknown))}")
+        return self
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every (scenario, algorithm) that is trained."""
+        return tuple(
+            (scenario, algorithm)
+            for scenario in self.scenarios
+            for algorithm in self.algorithms
+            if algorithm not in self.left_out.get(scenario, ())
+        )
 
     @property
     def reductions(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from validation_ch7.checkpoints.manifest import utc_now
 from validation_ch7.checkpoints.resume import state_digest
 from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.errors import CheckpointNotFoundError, InterruptedRunError, ValidationError, WorkspaceLockedError
-from validation_ch7.files import commit_bytes, make_folder, storage_errors
+from validation_ch7.files import commit_bytes, make_folder, sha256_bytes, storage_errors
 from validation_ch7.notify import Notifier
 from validation_ch7.remote.backend import Backend
 from validation_ch7.section_run import SectionRun, goes_on
@@ -94,6 +94,12 @@ def location_of(task: ChainTask) -> Place | None:
     return open_place("/".join([task.location.rstrip("/"), task.study, task.chain_id]))
 
 
+def title_of(task: ChainTask) -> str:
+    """Return a title that no other chain has: a service keeps one bundle for each, under a name that is cut off."""
+    digest = sha256_bytes(f"{task.study}/{task.chain_id}".encode())[:8]
+    return f"study {digest} {task.algorithm} {task.seed}"
+
+
 def session_environment(task: ChainTask) -> dict[str, str]:
     """Return the environment of the chain's sessions: code in one place, one thread for one operation."""
     make_folder(Path(task.code))
@@ -119,7 +125,12 @@ def _sessions(task: ChainTask, backend: Backend | None, store: CheckpointStore, 
     config = Path(task.workspace) / "section.yml"
     commit_bytes(config, task.section_yaml.encode("utf-8"))
     manager = ValidationKaggleManager(
-        task.workspace, backend or task.backend, say=say, environ=session_environment(task), notifier=Notifier()
+        task.workspace,
+        backend or task.backend,
+        say=say,
+        environ=session_environment(task),
+        notifier=Notifier(),
+        title=title_of(task),
     )
     while not runs or (goes_on(runs, store.newest_steps() or 0) and not stalled(runs)):
         run = manager.run_validation_section(task.section, config=config, wait=True, **task.overrides().model_dump())
