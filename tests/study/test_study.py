@@ -9,10 +9,10 @@ import pytest
 
 from tests.chain.in_process import InProcessBackend
 from tests.study.conftest import StudyPlace
-from tests.study.processes import posix_only
+from tests.study.processes import posix_only, unrehearsed
 from validation_ch7.checkpoints.lock import exclusive
 from validation_ch7.cli.study_view import choose_executor
-from validation_ch7.errors import ConfigurationError, WorkspaceLockedError
+from validation_ch7.errors import ConfigurationError, SanityError, WorkspaceLockedError
 from validation_ch7.section_run import SectionRun
 from validation_ch7.study.chain import ChainStatus, chain_tasks
 from validation_ch7.study.drive import run_study
@@ -25,6 +25,7 @@ def run(place, spec=None, *, backend=None, **arguments):
     backend = backend or InProcessBackend(place.root / "sessions")
     arguments.setdefault("train", functools.partial(run_chain, backend=backend))
     arguments.setdefault("executor", SerialExecutor())
+    arguments.setdefault("rehearsal", unrehearsed)
     return run_study(spec or place.spec, place.root, place.config, say=place.lines.append, **arguments)
 
 
@@ -61,6 +62,26 @@ def test_a_smaller_study_says_so_and_its_chains_count_in_the_larger_one(place):
     assert (len(small.chains), record["small"], record["spec"]["planned_seeds"]) == (1, True, 2)
     whole = run(place)
     assert (whole.trained, len(whole.chains)) == (("ppo-traffic_light_control-1",), 2)
+
+
+def test_every_pair_is_rehearsed_before_anything_is_trained(place):
+    place.edit("[ppo]", "[ppo, dqn]")
+    place.edit("[traffic_light_control]", "[traffic_light_control, other_road]")
+    place.edit("name: tiny", "name: tiny\nleft_out: {other_road: [dqn]}")
+    rehearsed = []
+
+    def rehearsal(config, folder):
+        assert not list(folder.iterdir())
+        rehearsed.append((config.scenario, config.training.algorithm, config.seed))
+        if len(rehearsed) == 3:
+            raise SanityError("the reward never varies")
+        return {"mean_delay_s": 1.0}
+
+    with pytest.raises(SanityError, match="never varies"):
+        run(place, rehearsal=rehearsal)
+    pairs = [("traffic_light_control", "ppo"), ("traffic_light_control", "dqn"), ("other_road", "ppo")]
+    assert rehearsed == [(*pair, 0) for pair in pairs]
+    assert not (place.root / "sessions").exists()
 
 
 def test_chains_of_another_configuration_are_not_gone_on_with(place):

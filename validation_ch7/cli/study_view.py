@@ -16,7 +16,6 @@ from validation_ch7.study.chain import ChainStatus
 from validation_ch7.study.drive import StudyRun, run_study
 from validation_ch7.study.executor import Executor, ProcessExecutor, SerialExecutor, ThreadExecutor
 from validation_ch7.study.layout import StudyFolder
-from validation_ch7.study.rehearsal import rehearse_study
 from validation_ch7.study.spec import StudySpec, load_study
 from validation_ch7.study.standing import ChainStanding, StudyStanding, read_standing
 from validation_ch7.training.signals import stop_requests
@@ -56,7 +55,6 @@ def run_command(
         words = _words(workspace, study_path, config_path, jobs, seeds, train_only)
         return _as_job(spec, workspace, address, words, console, as_json)
     section = config_path or section_file(spec.section)
-    rehearse_study(spec, section, console.say)
     with contextlib.ExitStack() as crew:
         trainers = choose_executor(spec, executor, jobs, address)
         crew.callback(trainers.close)

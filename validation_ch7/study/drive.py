@@ -13,11 +13,13 @@ from validation_ch7.errors import ConfigurationError
 from validation_ch7.files import make_folder
 from validation_ch7.study.chain import ChainRecord, ChainResult, ChainStatus, ChainTask, chain_tasks, read_chain
 from validation_ch7.study.executor import Executor, Lost
-from validation_ch7.study.judge import Judgement, judge_study, study_evaluations
+from validation_ch7.study.judge import Judgement, examine, judge_study
 from validation_ch7.study.layout import StudyFolder
 from validation_ch7.study.record import write_study
+from validation_ch7.study.rehearsal import Rehearse, rehearse_chains
 from validation_ch7.study.spec import StudySpec
 from validation_ch7.study.train import bring_store, chain_log, run_chain
+from validation_ch7.training.rehearsal import rehearse
 from validation_ch7.training.signals import StopRequest, stop_requests
 
 EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_CTRL_C = 0, 4, 75, 130
@@ -69,6 +71,7 @@ def run_study(
     *,
     judges: Executor | None = None,
     train: Train = run_chain,
+    rehearsal: Rehearse = rehearse,
 ) -> StudyRun:
     """Train every chain of a study that is not done yet, then judge what is trained.
 
@@ -78,28 +81,31 @@ def run_study(
         say: receives one line of text at a time.
         judges: who carries out the evaluations; without them nothing is evaluated.
         train: trains one chain.
+        rehearsal: takes a configuration through a session of a few steps, before any training.
 
     Raises:
         ConfigurationError: the study names what the section's file does not know, or chains that are there were
             trained with another configuration.
+        SanityError: there is no point in training a scenario, or an algorithm cannot be trained in it.
         WorkspaceLockedError: another driver works on this study.
     """
     folder = StudyFolder.of(workspace, spec.name)
     tasks = chain_tasks(spec, folder, section)
-    evaluations = study_evaluations(spec, tasks, section)  # before any training: it may be refused
+    examination = examine(spec, tasks, section)  # before any training: it may be refused
     make_folder(folder.chains)
     with exclusive(folder.root, f"driver of study {spec.name}"), stop_requests() as stop:
         records = {task.chain_id: _record(task, folder) for task in tasks}
         write_study(folder, spec, tuple(records), executor.name)
         waiting = [task for task in tasks if not _is_done(records[task.chain_id], task)]
         say(_announced(spec, len(tasks), len(waiting), executor.name))
+        rehearse_chains([task for task in waiting if records[task.chain_id].steps == 0], say, rehearsal)
         for record in _trained(executor, train, waiting, records, stop, say):
             record.write(folder)
             records[record.chain_id] = record
         judgement = None
         if judges is not None and not stop():
             _bring_all(tasks, records)
-            judgement = judge_study(evaluations, tasks, records, folder, judges, stop, say)
+            judgement = judge_study(examination.tasks, tasks, records, folder, judges, stop, say)
         return _concluded(spec, folder, tuple(records.values()), waiting, judgement, stop)
 
 

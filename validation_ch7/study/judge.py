@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from validation_ch7.config import Overrides, load_section
@@ -40,6 +40,15 @@ class Judgement:
 
 
 @dataclass(frozen=True)
+class Examination:
+    """Who is judged, where, and by which evaluations."""
+
+    scenarios: Mapping[str, EnvironmentConfig]
+    agents: Sequence[TrainedAgent]
+    tasks: Sequence[EvaluationTask]
+
+
+@dataclass(frozen=True)
 class Work:
     """One evaluation, and the chain whose agent it judges, for a machine that may not have it yet."""
 
@@ -48,13 +57,15 @@ class Work:
 
 
 def trained_agent(task: ChainTask) -> TrainedAgent:
-    """Return a chain as its evaluation sees it."""
+    """Return a chain as its evaluation sees it: as its sessions were told, whatever section.yml says by now."""
+    told = Path(task.workspace) / "section.yml"
+    begun = replace(task, section_yaml=told.read_text(encoding="utf-8")) if told.is_file() else task
     logs = logs_tree(Path(task.workspace) / "validation_ch7" / task.section, task.scenario)
-    return TrainedAgent(task.algorithm, task.scenario, task.seed, task.config(), task.store().root, logs)
+    return TrainedAgent(task.algorithm, task.scenario, task.seed, begun.config(), task.store().root, logs)
 
 
-def study_evaluations(spec: StudySpec, chains: Sequence[ChainTask], section: Path) -> tuple[EvaluationTask, ...]:
-    """Return every evaluation of a study, those of agents that are not trained yet included.
+def examine(spec: StudySpec, chains: Sequence[ChainTask], section: Path) -> Examination:
+    """Return what a study is to be judged by, agents that are not trained yet included.
 
     Raises:
         ConfigurationError: it would judge on demand that an agent may have trained on.
@@ -62,7 +73,8 @@ def study_evaluations(spec: StudySpec, chains: Sequence[ChainTask], section: Pat
     agents = [trained_agent(task) for task in chains]
     for agent in agents:
         check_held_out(spec.evaluation, agent.config.evaluation.seed, HELD_OUT)
-    return evaluation_tasks(spec.evaluation, _scenarios(spec, section, agents), agents)
+    scenarios = _scenarios(spec, section, agents)
+    return Examination(scenarios, agents, evaluation_tasks(spec.evaluation, scenarios, agents))
 
 
 def judge_study(
