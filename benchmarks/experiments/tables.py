@@ -54,16 +54,41 @@ def markdown(name: str) -> str:
     return "\n".join(lines)
 
 
+def leads() -> str:
+    """Return how each training in a scenario of section.yml stands against fixed time, the best of all, the oracle."""
+    judged = [row for row in read("controllers") if row["by"] == "section"]
+    lines = [
+        "| scenario | algorithm | seed | steps | best classical | fixed time | look-ahead |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in read("experiments"):
+        delays = {
+            rival["controller"]: float(rival["delay_s"]) for rival in judged if rival["scenario"] == row["scenario"]
+        }
+        if delays:
+            oracle = next((delay for name, delay in delays.items() if name.startswith("look-ahead")), None)
+            best = min(delay for name, delay in delays.items() if not name.startswith("look-ahead"))
+            changes = [
+                f"{100 * (float(row['delay_s']) / other - 1):+.1f} %" if other else "–"
+                for other in (best, delays["fixed_time"], oracle)
+            ]
+            lines.append(
+                "| " + " | ".join([*(row[key] for key in ("scenario", "algorithm", "seed", "steps")), *changes]) + " |"
+            )
+    return "\n".join(lines)
+
+
 def drawn(text: str) -> str:
     """Return a document with each table between its two marks drawn anew.
 
     >>> drawn("no marks here")
     'no marks here'
     """
-    for name in COLUMNS:
+    for name in (*COLUMNS, "leads"):
+        table = leads() if name == "leads" else markdown(name)
         text = re.sub(
             rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)",
-            lambda found, name=name: found[1] + "\n" + markdown(name) + "\n" + found[2],
+            lambda found, table=table: found[1] + "\n" + table + "\n" + found[2],
             text,
             flags=re.DOTALL,
         )
