@@ -4,7 +4,8 @@
 
     ValidationError                    exit  what it means
     ├── ConfigurationError               2   a flag, a YAML key or a value is wrong
-    │   └── SanityError                  2   a scenario in which nothing can be learnt, or that is no physics
+    │   ├── SanityError                  2   a scenario in which nothing can be learnt, or that is no physics
+    │   └── UnsuitedError                2   an algorithm that cannot take the actions of the environment
     ├── BackendError                     3   the place where sessions run cannot be used
     │   ├── SessionGoneError             3   what a session left is nowhere any more
     │   ├── CredentialsError             3   no credentials, or rejected ones
@@ -86,6 +87,10 @@ class ConfigurationError(ValidationError):
 
 class SanityError(ConfigurationError):
     """A scenario gives an agent nothing to learn, or is no physics."""
+
+
+class UnsuitedError(ConfigurationError):
+    """An algorithm cannot take the actions of the environment; with another scenario it may be right."""
 
 
 class BackendError(ValidationError):

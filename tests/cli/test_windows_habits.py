@@ -45,7 +45,7 @@ def test_prefix_that_only_begins_like_a_reserved_one_is_fine(tmp_path):
 def test_scenario_that_windows_reserves_is_refused(tmp_path):
     text = section_file("section_7_6_rl_performance").read_text("utf-8")
     path = tmp_path / "section.yml"
-    path.write_text(text.replace("scenarios:\n", "scenarios:\n  nul:\n    environment: {}\n", 1), encoding="utf-8")
+    path.write_text(text.replace("  arterial:\n", "  nul:\n    environment: {}\n  arterial:\n", 1), encoding="utf-8")
     with pytest.raises(ConfigurationError) as caught:
         load_section(path)
     assert "nul" in str(caught.value) and "Windows" in str(caught.value)

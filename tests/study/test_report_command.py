@@ -61,7 +61,7 @@ def gathered(place, **flags):
 def test_chain_that_is_not_at_its_end_is_missing_with_the_reason(judged):
     run(judged)
     path = judged.folder.workspace("ppo-traffic_light_control-1")
-    (final,) = path.rglob("*_checkpoint_512_steps.zip")
+    (final,) = (path / "validation_ch7").rglob("checkpoints/*_checkpoint_512_steps.zip")
     final.unlink()
     failed = [(task, record) for task, record in gathered(judged).records if record.status != "ok"]
     assert {(task.policy, task.training_seed) for task, _ in failed} == {("ppo", 1)}

@@ -15,6 +15,7 @@ from click.shell_completion import (
     split_arg_string,
 )
 
+from validation_ch7.cli.outcome import print_json
 from validation_ch7.console import Console
 
 PROGRAM = "validation-ch7"
@@ -74,7 +75,8 @@ add_completion_class(PowerShellComplete)
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.argument("shell", type=click.Choice(SHELLS))
-def completion(shell: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+def completion(shell: str, as_json: bool) -> None:
     """Print the script by which a shell completes commands, flags and names of sessions."""
     kind: Any = get_completion_class(shell)
     from validation_ch7.cli.main import main
@@ -82,4 +84,8 @@ def completion(shell: str) -> None:
     variable = f"_{PROGRAM.replace('-', '_').upper()}_COMPLETE"
     made = kind(main, {}, PROGRAM, variable)
     # Not source(): for bash that asks the bash of the path for its version, which need not be the one in use.
-    Console(sys.stdout).say((made.source_template % made.source_vars()).rstrip())
+    script = (made.source_template % made.source_vars()).rstrip()
+    if as_json:
+        print_json({"shell": shell, "script": script})
+    else:
+        Console(sys.stdout).say(script)

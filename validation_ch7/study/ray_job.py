@@ -60,7 +60,7 @@ def job_prefix(study: str, workspace: str) -> str:
     """Return how the names of the jobs of a study begin: one study in one workspace.
 
     >>> job_prefix("tiny", "/data")
-    'study-tiny-a330a0b3-'
+    'study-tiny-bd47413b-'
     """
     return f"study-{study}-{hashlib.sha256(workspace.encode()).hexdigest()[:8]}-"
 

@@ -72,8 +72,12 @@ def second_order_step(
     v, pair, flux, slope, before, waiting = work.v, work.wave, work.flux, work.slope, work.before, work.waiting
     flow.relax_and_wave(x, v, pair, tables.physics)
     gone0, gone1 = exits[0], exits[1]
-    before[:] = x
-    waiting[:] = queue
+    for k in range(4):
+        for j in range(x.shape[1]):
+            before[k, j] = x[k, j]
+    for entry in range(queue.shape[0]):
+        for k in range(2):
+            waiting[entry, k] = queue[entry, k]
     for _ in range(2):
         flow.find_speeds(x, v, tables.physics)
         second_order.find_slopes(x, pair, slope, tables.rate, tables.physics)

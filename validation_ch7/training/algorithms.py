@@ -18,7 +18,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from validation_ch7.config import SectionConfig, TrainingConfig
 from validation_ch7.environment_config import EnvironmentConfig
-from validation_ch7.errors import ConfigurationError
+from validation_ch7.errors import ConfigurationError, UnsuitedError
 from validation_ch7.training.hyperparameters import resolve_hyperparameters
 from validation_ch7.training.policy_kwargs import resolve_policy_kwargs
 from validation_ch7.training.seeds import training_seeds
@@ -193,7 +193,7 @@ def _require_actions(algorithm: Algorithm, space: spaces.Space[Any], where: str)
     if isinstance(space, algorithm.actions):
         return
     suited = [entry.name for entry in _KNOWN if isinstance(space, entry.actions)]
-    raise ConfigurationError(
+    raise UnsuitedError(
         f"{algorithm.class_name} cannot take the actions of this environment.",
         where=where,
         expected=f"actions of type {' or '.join(action.__name__ for action in algorithm.actions)}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from validation_ch7.config import SectionConfig
@@ -66,6 +67,7 @@ def rehearse(config: SectionConfig, folder: Path, surroundings: Surroundings | N
     write_document(folder / PLAN_NAME, plan)
     (folder / "inputs").mkdir()
     around = surroundings or Surroundings(console=io.StringIO())
+    around = replace(around, started=around.clock())  # this process may be old; the rehearsal is not
     run_session(folder / PLAN_NAME, folder / "inputs", folder, {}, around)
     outputs = folder / small.section
     summary = read_summary(outputs)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import validation_ch7
 from validation_ch7.config import SECTION_FILE, Overrides, SectionFile, load_section
-from validation_ch7.errors import ConfigurationError
+from validation_ch7.errors import ConfigurationError, UnsuitedError
 from validation_ch7.journal import Journal
 from validation_ch7.schema import load_yaml, parse_document
 from validation_ch7.verification.finding import Finding, fault_text, issue, success, warning
@@ -56,16 +56,23 @@ def check_configuration(files: Sequence[Path] | None = None) -> Iterator[Finding
 def _check_algorithms(path: Path, document: SectionFile, scenario: str) -> Iterator[Finding]:
     from validation_ch7.training.facts import current_facts  # late: the other checks must not wait for torch
 
-    good = []
+    good, unsuited = [], []
     for algorithm in document.algorithms:
         try:
             current_facts(load_section(path, Overrides(scenario=scenario, algorithm=algorithm)))
+        except UnsuitedError:  # no fault where the file offers it for another scenario
+            unsuited.append(algorithm)
         except ConfigurationError as fault:
             yield issue("configuration", f"{path}: {scenario}, {algorithm}: {fault_text(fault)}", fault.remedy)
         else:
             good.append(algorithm)
     if good:
-        yield success("configuration", f"{document.section}, {scenario}: models can be built with {', '.join(good)}")
+        but = f"; not suited: {', '.join(unsuited)}" if unsuited else ""
+        models = f"models can be built with {', '.join(good)}{but}"
+        yield success("configuration", f"{document.section}, {scenario}: {models}")
+    elif unsuited:
+        text = f"{path}: no algorithm can take the actions of {scenario}"
+        yield issue("configuration", text, "add one that can, such as ppo")
 
 
 def check_journal(workspace: Path) -> Iterator[Finding]:

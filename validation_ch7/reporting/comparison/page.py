@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bokeh.embed import json_item
 
 from validation_ch7.reporting.comparison.compared import RunComparison
@@ -44,7 +46,7 @@ def sampled_rows(found: RunComparison) -> list[tuple[int, tuple[float, ...]]]:
     return [(found.aligned.steps[at], tuple(row[at] for row in found.aligned.rewards)) for at in kept]
 
 
-def _chart(runs: list[tuple[Run, int]]) -> object:
+def _chart(runs: list[tuple[Run, int]]) -> Any:
     plot = make_figure(CHART, "reward", 360)
     for index, (run, _) in enumerate(runs):
         trained, evaluated = run.curve.trained.thinned(SHOWN_POINTS), run.curve.evaluated.thinned(SHOWN_POINTS)
