@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.cli.conftest import HOSTILE, PREFIX, SECTION, plain, write_summary
@@ -10,6 +12,7 @@ from validation_ch7.cli.selection import Selection
 from validation_ch7.journal import Journal, JournalEntry, Phase
 from validation_ch7.remote.kaggle_quota import keep_quota
 from validation_ch7.reporting.dashboard.gather import Gatherer, Sources
+from validation_ch7.reporting.dashboard.page import render_page
 from validation_ch7.session import write_document
 from validation_ch7.training.curve import PROGRESS_NAME, SESSION_NAME, SessionCurve, csv_text
 
@@ -151,3 +154,27 @@ def test_unwritable_place_is_one_message(call, tree, tmp_path):
 def test_store_curve_is_what_checkpoints_remember(tree):
     view = Gatherer(Sources(CheckpointStore(tree.root, PREFIX)), verify=False, clock=lambda: NOW).gather()
     assert view.curve.evaluated.steps == (304,)
+
+
+def study(scenario, **changes):
+    delay = {"value": 20.0, "low": 18.0, "high": 22.0}
+    agent = {"kind": "agent", "training_seeds": [1, 2], "demand_seeds": 10, "delay": delay, "means": {}}
+    rival = {"kind": "controller", "training_seeds": [], "demand_seeds": 10, "delay": {**delay, "value": 25.0}}
+    case = {"title": "near <saturation>", "policies": {"webster": rival, "ppo": agent}}
+    scenarios = {scenario: {"cases": {"near": case}}}
+    return {"study": "quick", "reductions": ["2 training seeds instead of 10"], "scenarios": scenarios} | changes
+
+
+def test_recorded_study_is_shown_with_its_intervals_and_what_it_falls_short_of(tree):
+    reports = tree.workspace / "validation_output" / "reports"
+    for name, text in (("a", json.dumps(study(PREFIX))), ("b", "{}"), ("c", "["), ("d", json.dumps(study("other")))):
+        (reports / name).mkdir(parents=True)
+        (reports / name / "summary.json").write_text(text, encoding="utf-8")
+    view = gatherer(tree).gather()
+    assert [(found.name, found.note) for found in view.evidence] == [
+        ("quick: near <saturation>", "Reduced study: 2 training seeds instead of 10")
+    ]
+    scores = [(score.controller, score.mean, score.episodes) for score in view.evidence[0].scores]
+    assert scores == [("ppo (trained)", 20.0, 20), ("webster", 25.0, 10)]
+    assert [fault.split("/")[0] for fault in view.faults] == ["b", "c"]
+    assert "near &lt;saturation&gt;" in render_page(view)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dashboard.views import HOSTILE, hostile, large, small
+from tests.dashboard.views import HOSTILE, curve, hostile, large, small
+from validation_ch7.reporting.comparison.compared import compare_runs
+from validation_ch7.reporting.comparison.page import render_comparison
+from validation_ch7.reporting.comparison.run import Run
 
 DRAWN = """[...document.querySelectorAll('.chart')].map(chart => {
   const all = [...(function* walk(node) {
@@ -111,6 +114,16 @@ def test_other_quantities_can_be_chosen(show):
     ]
     opened.page.select_option("#metric", "train/loss")
     assert opened.js(source) == 12
+
+
+def test_comparison_page_draws_every_run(visit, tmp_path):
+    runs = [Run(name, "store", 240, "exact", {"gamma": name}, curve(12)) for name in ("a", "b", HOSTILE)]
+    path = tmp_path / "c.html"
+    path.write_text(render_comparison(compare_runs(runs), "2026-11-25T22:54:00.000Z"), encoding="utf-8")
+    opened = visit(path.as_uri(), width=320, offline=True)
+    assert opened.js(DRAWN) == [True] and opened.complaints == []
+    assert opened.js("[document.querySelectorAll('#levels-table tbody tr').length, window.hit]") == [3, None]
+    assert opened.js(OVERFLOW) <= 0
 
 
 def test_thousand_sessions_stay_light(show):

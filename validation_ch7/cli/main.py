@@ -10,6 +10,7 @@ import click
 from validation_ch7 import __version__
 from validation_ch7.cli.attach import attach
 from validation_ch7.cli.checkpoints import checkpoints
+from validation_ch7.cli.compare import compare
 from validation_ch7.cli.completion import completion
 from validation_ch7.cli.dashboard import dashboard
 from validation_ch7.cli.doctor import doctor
@@ -106,5 +107,6 @@ main.add_command(study)
 main.add_command(kaggle)
 main.add_command(notify)
 main.add_command(dashboard)
+main.add_command(compare)
 main.add_command(export_command)
 main.add_command(import_command)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from validation_ch7.checkpoints.manifest import Manifest
 from validation_ch7.training.curve import (
     KEY_COLUMNS,
     PROGRESS_NAME,
@@ -20,6 +21,7 @@ from validation_ch7.training.curve import (
 )
 
 TRAINED, EVALUATED, SPREAD = "rollout/ep_rew_mean", "eval/mean_reward", "eval/std_reward"
+_REMEMBERED = {"train_reward": TRAINED, "mean_reward": EVALUATED, "std_reward": SPREAD}
 SHOWN_POINTS = 1_000
 """Points of one curve that a page holds at most."""
 SHOWN_METRIC_POINTS = 300
@@ -88,8 +90,8 @@ class Curve:
         return replace(self, evaluated=evaluated, spread=around)
 
 
-def read_curve(logs_folder: Path, running: Path | None = None) -> Curve:
-    """Return the curve of a chain.
+def read_chain_rows(logs_folder: Path, running: Path | None = None) -> list[dict[str, str]]:
+    """Return the rows of a chain, each step once.
 
     Args:
         logs_folder: logs of the chain as restored so far; see :func:`validation_ch7.session.logs_tree`.
@@ -101,7 +103,7 @@ def read_curve(logs_folder: Path, running: Path | None = None) -> Curve:
     rows = read_rows(logs_folder / PROGRESS_NAME)
     known = {row[SESSION_ID] for row in rows}
     fresh = [part for part in (read_sessions(running) if running else ()) if part.session_id not in known]
-    return curve_of(merge_progress([SessionRows("", 0, rows), *fresh]) if rows or fresh else [])
+    return merge_progress([SessionRows("", 0, rows), *fresh]) if rows or fresh else []
 
 
 def curve_of(rows: Sequence[Mapping[str, str]]) -> Curve:
@@ -120,6 +122,17 @@ def curve_of(rows: Sequence[Mapping[str, str]]) -> Curve:
         tuple(series for series in every.values() if series.steps),
         tuple(_borders(rows)),
     )
+
+
+def curve_of_manifests(manifests: Iterable[Manifest]) -> Curve:
+    """Return the curve that checkpoints themselves remember, where no other was logged."""
+    by_steps = {manifest.steps: manifest for manifest in manifests}
+    rows = [
+        {STEP: str(steps), SESSION_ID: manifest.session_id}
+        | {name: str(manifest.metrics[key]) for key, name in _REMEMBERED.items() if key in manifest.metrics}
+        for steps, manifest in sorted(by_steps.items())
+    ]
+    return curve_of(rows)
 
 
 def series_of(name: str, rows: Iterable[Mapping[str, str]]) -> Series:

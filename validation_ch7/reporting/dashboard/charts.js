@@ -22,6 +22,7 @@
   }
 
   function listMetrics(preferred) {
+    if (!given.metrics) return;
     const select = document.getElementById("metric"), chosen = select.value || preferred;
     const names = Object.keys(given.metrics).sort();
     select.replaceChildren(...names.map((name) => new Option(name.slice(0, 60), name)));
@@ -44,7 +45,7 @@
     for (const [name, item] of Object.entries(given.items)) await Bokeh.embed.embed_item(item, `chart-${name}`);
     paint();
     listMetrics(given.first);
-    document.getElementById("metric").addEventListener("change", showMetric);
+    document.getElementById("metric")?.addEventListener("change", showMetric);
     document.addEventListener("repaint", paint);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
     document.addEventListener("news", (event) => feed(event.detail));

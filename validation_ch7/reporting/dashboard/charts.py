@@ -35,14 +35,14 @@ def chart_data(curve: Curve) -> dict[str, Columns]:
     low = [value - width for value, width in zip(evaluated.values, spread, strict=True)]
     high = [value + width for value, width in zip(evaluated.values, spread, strict=True)]
     return {
-        "trained": _points(curve.trained),
-        "evaluated": {**_points(evaluated), "low": low, "high": high},
+        "trained": points_of(curve.trained),
+        "evaluated": {**points_of(evaluated), "low": low, "high": high},
         "best": {"x": [] if best is None else [evaluated.steps[best]], "y": [] if best is None else [high_of(curve)]},
         "borders": {
             "x": [border.step for border in curve.borders],
             "session": [border.session_id for border in curve.borders],
         },
-        "metric": _points(first_metric(curve)),
+        "metric": points_of(first_metric(curve)),
     }
 
 
@@ -60,10 +60,11 @@ def first_metric(curve: Curve) -> Series:
 
 def metric_data(curve: Curve) -> dict[str, Columns]:
     """Return every quantity that the second chart can show."""
-    return {series.name: _points(series) for series in curve.metrics}
+    return {series.name: points_of(series) for series in curve.metrics}
 
 
-def _points(series: Series) -> dict[str, list[Any]]:
+def points_of(series: Series) -> dict[str, list[Any]]:
+    """Return a curve as columns, its numbers short."""
     return {"x": list(series.steps), "y": [float(f"{value:.6g}") for value in series.values]}
 
 
@@ -76,7 +77,7 @@ def chart_items(curve: Curve) -> dict[str, Any]:
 
 
 def _learning_curve(sources: Mapping[str, ColumnDataSource]) -> figure:
-    plot = _figure(CURVE, "reward", 360)
+    plot = make_figure(CURVE, "reward", 360)
     plot.vspan("x", source=sources["borders"], line_dash=[2, 4], line_width=1, name="borders")
     plot.varea("x", "low", "high", source=sources["evaluated"], fill_alpha=0.18, name="band")
     trained = plot.line("x", "y", source=sources["trained"], line_width=1.5, name="trained")
@@ -91,13 +92,14 @@ def _learning_curve(sources: Mapping[str, ColumnDataSource]) -> figure:
 
 
 def _metric(source: ColumnDataSource) -> figure:
-    plot = _figure(METRIC, "", 260)
+    plot = make_figure(METRIC, "", 260)
     line = plot.line("x", "y", source=source, line_width=1.5, name="metric-line")
     plot.add_tools(HoverTool(renderers=[line], tooltips=[("step", "@x{0,0}"), ("value", "@y{0,0.0000}")]))
     return plot
 
 
-def _figure(name: str, label: str, height: int) -> figure:
+def make_figure(name: str, label: str, height: int) -> figure:
+    """Return an empty chart over steps, without colours; ``name`` begins the names of its parts."""
     plot = figure(
         height=height, sizing_mode="stretch_width", tools=_TOOLS, active_drag=None, toolbar_location="above", name=name
     )
@@ -105,7 +107,7 @@ def _figure(name: str, label: str, height: int) -> figure:
     plot.toolbar.logo, plot.toolbar.autohide = None, True
     plot.min_border_left = 0
     plot.xaxis.formatter, plot.xaxis.axis_label, plot.yaxis.axis_label = (
-        NumeralTickFormatter(format="0a"),
+        NumeralTickFormatter(format="0.[00]a"),
         "steps",
         label,
     )
@@ -127,10 +129,12 @@ def paint() -> dict[str, dict[str, str]]:
         "borders": {"glyph.line_color": "--muted"},
         "metric-line": {"glyph.line_color": "--evaluated"},
     }
-    axis = {"axis_label_text_color": "--muted", "major_label_text_color": "--muted"}
-    lines = {"axis_line_color": "--line", "major_tick_line_color": "--line"}
-    for name in (CURVE, METRIC):
-        for side in "xy":
-            painted[f"{name}-{side}axis"] = axis | lines
-            painted[f"{name}-{side}grid"] = {"grid_line_color": "--line"}
-    return painted
+    return painted | axis_paint(CURVE) | axis_paint(METRIC)
+
+
+def axis_paint(name: str) -> dict[str, dict[str, str]]:
+    """Return the same for the axes and grids of one chart."""
+    labels = {"axis_label_text_color": "--muted", "major_label_text_color": "--muted"}
+    axis = labels | {"axis_line_color": "--line", "major_tick_line_color": "--line"}
+    grid = {"grid_line_color": "--line"}
+    return {f"{name}-{side}axis": axis for side in "xy"} | {f"{name}-{side}grid": grid for side in "xy"}

@@ -13,9 +13,10 @@ from validation_ch7.config import SectionConfig
 from validation_ch7.console import harmless
 from validation_ch7.journal import Journal, utc_text
 from validation_ch7.remote.kaggle_quota import read_quota
-from validation_ch7.reporting.curves import EVALUATED, SPREAD, TRAINED, Curve, curve_of, read_curve, thin_curve
+from validation_ch7.reporting.curves import Curve, curve_of, curve_of_manifests, read_chain_rows, thin_curve
 from validation_ch7.reporting.dashboard.checkpoint_rows import Inspector, Judgement, checkpoint_rows, unshared_bytes
 from validation_ch7.reporting.dashboard.disk import measure_disk
+from validation_ch7.reporting.dashboard.evidence import read_evidence
 from validation_ch7.reporting.dashboard.log_tail import read_log_tail, running_logs
 from validation_ch7.reporting.dashboard.session_rows import session_rows
 from validation_ch7.reporting.dashboard.tidy import cleaned
@@ -23,10 +24,8 @@ from validation_ch7.reporting.dashboard.view import CheckpointRow, Dashboard, Di
 from validation_ch7.reporting.fit import find_fit
 from validation_ch7.reporting.standing import PROGRAM, ChainStanding, SessionLine, quoted, read_standing
 from validation_ch7.session import logs_tree
-from validation_ch7.training.curve import SESSION_ID, STEP
 
 OUTPUT = "validation_output"
-_REMEMBERED = {"train_reward": TRAINED, "mean_reward": EVALUATED, "std_reward": SPREAD}
 Configured = Callable[[str | None], SectionConfig]
 
 
@@ -76,9 +75,8 @@ class Gatherer:
         rows = checkpoint_rows(items, self._judge)
         disk = measure_disk(sources.store, sources.output, unshared_bytes(items))
         if sources.workspace is None or sources.configured is None:
-            view = Dashboard(
-                utc_text(now), store_summary(sources.store, items), (), rows, curve_of_checkpoints(items), disk
-            )
+            remembered = curve_of_manifests(item.manifest for item in items if item.manifest)
+            view = Dashboard(utc_text(now), store_summary(sources.store, items), (), rows, remembered, disk)
         else:
             view = self._chain(sources.workspace, sources.configured(None), items, rows, disk, now)
         view = replace(view, faults=(*view.faults, *(self._judge.faults if self._judge else ())))
@@ -100,21 +98,22 @@ class Gatherer:
         standing = read_standing(journal, self._sources.store, config, self._sources.flags)
         entries = [line.entry for line in standing.sessions]
         logs = logs_tree(workspace / "validation_ch7" / config.section, config.scenario)
-        curve = read_curve(logs, running_logs(entries, output))
+        curve = curve_of(read_chain_rows(logs, running_logs(entries, output)))
+        if curve.empty:
+            curve = curve_of_manifests(item.manifest for item in items if item.manifest)
+        evidence, doubts = read_evidence(output / "reports", config.scenario)
+        unreadable = (f"{fault.path.name} in the journal cannot be read: {fault.reason}" for fault in standing.faults)
         return Dashboard(
             written=utc_text(now),
             summary=chain_summary(standing, config),
             sessions=session_rows(standing.sessions, now),
             checkpoints=rows,
-            curve=thin_curve(
-                with_session_ends(curve_of_checkpoints(items) if curve.empty else curve, standing.sessions)
-            ),
+            curve=thin_curve(with_session_ends(curve, standing.sessions)),
             disk=disk,
             quota=last_quota(output),
             log=read_log_tail(entries, output),
-            faults=tuple(
-                f"{fault.path.name} in the journal cannot be read: {fault.reason}" for fault in standing.faults
-            ),
+            evidence=evidence,
+            faults=(*unreadable, *doubts),
         )
 
 
@@ -157,17 +156,6 @@ def store_summary(store: CheckpointStore, items: Sequence[Item]) -> Summary:
         next_command=f"{PROGRAM} checkpoints list --store {quoted([str(store.root)])}",
         next_reason="lists what is there; training goes on with learn_resumable",
     )
-
-
-def curve_of_checkpoints(items: Sequence[Item]) -> Curve:
-    """Return the curve that the checkpoints themselves remember, where no other was logged."""
-    manifests = {item.manifest.steps: item.manifest for item in items if item.manifest}
-    rows = [
-        {STEP: str(steps), SESSION_ID: manifest.session_id}
-        | {name: str(manifest.metrics[key]) for key, name in _REMEMBERED.items() if key in manifest.metrics}
-        for steps, manifest in sorted(manifests.items())
-    ]
-    return curve_of(rows)
 
 
 def last_quota(output: Path) -> Quota | None:

@@ -129,22 +129,26 @@ async function follow(seconds) {
 
 function begin() {
   try { const theme = localStorage.getItem("validation-ch7-theme"); if (theme) document.documentElement.dataset.theme = theme; } catch { /* none */ }
-  $("filters").addEventListener("submit", (event) => event.preventDefault());
-  $("filters").addEventListener("input", () => { state.limit = PAGE; applyFilters(); });
-  $("more").addEventListener("click", () => { state.limit += 200; applyFilters(); });
   $("theme").addEventListener("click", () => setTheme(dark() ? "light" : "dark"));
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]"), bar = event.target.closest("#timeline .bar");
     if (button) copyFrom(button);
     if (bar) { chooseBar(bar); revealSession(bar.dataset.number); }
   });
+  if ($("filters")) beginFilters();
+  document.documentElement.dataset.usable = Math.round(performance.now());
+  const seconds = Number(document.documentElement.dataset.refresh);
+  if (seconds > 0) setTimeout(() => follow(seconds), 1000 * seconds);
+}
+
+function beginFilters() {
+  $("filters").addEventListener("submit", (event) => event.preventDefault());
+  $("filters").addEventListener("input", () => { state.limit = PAGE; applyFilters(); });
+  $("more").addEventListener("click", () => { state.limit += 200; applyFilters(); });
   document.addEventListener("keydown", (event) => { if (event.target.id === "timeline") walkTimeline(event); });
   const log = document.querySelector("#part-log pre");
   if (log) log.scrollTop = log.scrollHeight;
   listBackends();
   applyFilters();
-  document.documentElement.dataset.usable = Math.round(performance.now());
-  const seconds = Number(document.documentElement.dataset.refresh);
-  if (seconds > 0) setTimeout(() => follow(seconds), 1000 * seconds);
 }
 begin();

@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,25 +63,32 @@ def render_page(view: Dashboard, *, live: bool = False) -> str:
     Args:
         live: whether it asks its own server for news while it is open.
     """
+    charts = {
+        "items": chart_items(view.curve),
+        "metrics": metric_data(view.curve),
+        "first": first_metric(view.curve).name,
+        "paint": paint(),
+    }
+    parts = {name: Markup(html) for name, html in render_parts(view).items()}
+    return fill_page("page.html.j2", charts, live=live, view=view, parts=parts, written=view.written)
+
+
+def fill_page(template: str, charts: Mapping[str, Any], *, live: bool = False, **values: Any) -> str:
+    """Return a whole page, with style, scripts and policy of its own.
+
+    Args:
+        charts: what the charts show, as data that JSON can hold.
+        values: what the template fills in.
+    """
     scripts = (_text("page.js"), chart_script(), _text("charts.js"))
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            view=view,
-            parts={name: Markup(html) for name, html in render_parts(view).items()},
-            style=Markup(_text("page.css")),
-            scripts=[Markup(script) for script in scripts],
-            policy=str(Policy(scripts, live)),
-            charts={
-                "items": chart_items(view.curve),
-                "metrics": metric_data(view.curve),
-                "first": first_metric(view.curve).name,
-                "paint": paint(),
-            },
-            refresh_s=REFRESH_S if live else 0,
-        )
-    )
+    own = {
+        "charts": charts,
+        "style": Markup(_text("page.css")),
+        "scripts": [Markup(script) for script in scripts],
+        "policy": str(Policy(scripts, live)),
+        "refresh_s": REFRESH_S if live else 0,
+    }
+    return _environment().get_template(template).render(values | own)
 
 
 def render_parts(view: Dashboard) -> dict[str, str]:

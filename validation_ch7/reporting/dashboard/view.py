@@ -132,6 +132,11 @@ class Evidence:
     scores: tuple[Score, ...]
     note: str = ""
 
+    @property
+    def greatest(self) -> float:
+        """The greatest number that is drawn; at least a little above zero."""
+        return max((score.mean if score.high is None else score.high for score in self.scores), default=0.0) or 1.0
+
 
 @dataclass(frozen=True)
 class LogTail:
