@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from bokeh.embed import json_item
+from bokeh.models import ColumnDataSource
+from bokeh.plotting import figure
 
 from validation_ch7.reporting.comparison.compared import RunComparison
 from validation_ch7.reporting.comparison.run import Run
@@ -46,13 +46,16 @@ def sampled_rows(found: RunComparison) -> list[tuple[int, tuple[float, ...]]]:
     return [(found.aligned.steps[at], tuple(row[at] for row in found.aligned.rewards)) for at in kept]
 
 
-def _chart(runs: list[tuple[Run, int]]) -> Any:
+def _chart(runs: list[tuple[Run, int]]) -> figure:
     plot = make_figure(CHART, "reward", 360)
     for index, (run, _) in enumerate(runs):
-        trained, evaluated = run.curve.trained.thinned(SHOWN_POINTS), run.curve.evaluated.thinned(SHOWN_POINTS)
-        plot.line(**points_of(trained), line_width=1.2, line_alpha=0.55, line_dash=[4, 3], name=f"trained-{index}")
-        plot.line(**points_of(evaluated), line_width=2.5, name=f"evaluated-{index}")
-        plot.scatter(**points_of(evaluated), size=7, name=f"points-{index}")
+        trained, evaluated = (
+            ColumnDataSource(data=points_of(curve.thinned(SHOWN_POINTS)))
+            for curve in (run.curve.trained, run.curve.evaluated)
+        )
+        plot.line("x", "y", source=trained, line_width=1.2, line_alpha=0.55, line_dash=[4, 3], name=f"trained-{index}")
+        plot.line("x", "y", source=evaluated, line_width=2.5, name=f"evaluated-{index}")
+        plot.scatter("x", "y", source=evaluated, size=7, name=f"points-{index}")
     return plot
 
 

@@ -63,7 +63,7 @@ def metric_data(curve: Curve) -> dict[str, Columns]:
     return {series.name: points_of(series) for series in curve.metrics}
 
 
-def points_of(series: Series) -> dict[str, Any]:
+def points_of(series: Series) -> dict[str, list[Any]]:
     """Return a curve as columns, its numbers short."""
     return {"x": list(series.steps), "y": [float(f"{value:.6g}") for value in series.values]}
 
