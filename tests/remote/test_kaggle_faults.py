@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-import validation_kaggle_manager
 from tests.chain.conftest import Place
 from tests.chain.test_killed_manager import Killed, MortalJournal
 from tests.emulator.world import Rules
 from tests.remote.fault_scenarios import SCENARIOS, replay_code, table
 from tests.remote.kaggle_world import OPTIONS, kaggle_world
+from validation_ch7 import conductor
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.resume import state_digest
 from validation_ch7.cli.outcome import exit_code_of
@@ -59,10 +59,10 @@ def place(tmp_path, undisturbed, monkeypatch):
     (undisturbed.folder / "behaviour").write_text("good")
     place.behave = (undisturbed.folder / "behaviour").write_text
 
-    def replayed(backend, plan, files, _, output, *, relay):
-        return prepare(backend, plan, files, undisturbed.code, output, relay=relay)
+    def replayed(backend, plan, files, _, output, *, relay, title):
+        return prepare(backend, plan, files, undisturbed.code, output, relay=relay, title=title)
 
-    monkeypatch.setattr(validation_kaggle_manager, "prepare", replayed)
+    monkeypatch.setattr(conductor, "prepare", replayed)
     monkeypatch.setattr("validation_ch7.remote.request.session_wheels", lambda _: [])
     return place
 
