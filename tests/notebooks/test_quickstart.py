@@ -34,8 +34,8 @@ def test_notebook_runs_and_shows_what_it_promises(tmp_path, monkeypatch):
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     run, job, status, done, curve, store, loaded = code[1:]
     [live, table] = shown(run)
-    assert "<progress" in live and "1,024 / 1,024 steps" in live and "completed" in table
+    assert "<progress" in live and "4,096 / 4,096 steps" in live and "completed" in table
     assert [output for cell in code for output in cell.outputs if output.output_type == "stream"] == []
-    assert "Session of traffic_light_control" in shown(job)[-1] and "2048" in str(status.outputs)
-    assert "1,024 → 2,048" in shown(done)[-1] and "image/png" in curve.outputs[-1]["data"]
-    assert "2,048" in shown(store)[-1] and loaded.outputs[-1]["data"]["text/plain"] == "2048"
+    assert "Session of traffic_light_control" in shown(job)[-1] and "8192" in str(status.outputs)
+    assert "4,096 → 8,192" in shown(done)[-1] and "image/png" in curve.outputs[-1]["data"]
+    assert "8,192" in shown(store)[-1] and loaded.outputs[-1]["data"]["text/plain"] == "8192"
