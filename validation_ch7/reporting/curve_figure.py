@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,13 +14,22 @@ from validation_ch7.training.curve import PROGRESS_NAME, STEP, read_rows
 _SERIES = {"rollout/ep_rew_mean": ("training episodes", "-"), "eval/mean_reward": ("evaluation", "o-")}
 
 
+class ShownFigure(Figure):
+    """A figure that shows itself in a notebook, whatever backend of matplotlib is chosen there."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
+
+
 def draw_curve(logs_folder: Path, title: str, live: Sequence[Standing] = ()) -> Figure:
     """Return a figure of what the chain has logged, and of what a running session tells.
 
     Raises:
         StorageError: a file cannot be read.
     """
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    figure = ShownFigure(figsize=(7, 3.5), layout="constrained")
     axes = figure.add_subplot()
     rows = read_rows(logs_folder / PROGRESS_NAME)
     for column, (label, style) in _SERIES.items():

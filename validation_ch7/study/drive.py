@@ -18,7 +18,8 @@ from validation_ch7.study.layout import StudyFolder
 from validation_ch7.study.record import write_study
 from validation_ch7.study.rehearsal import Rehearse, rehearse_chains
 from validation_ch7.study.spec import StudySpec
-from validation_ch7.study.train import bring_store, chain_log, run_chain
+from validation_ch7.study.stores import bring_store, chain_log
+from validation_ch7.study.train import run_chain
 from validation_ch7.training.rehearsal import rehearse
 from validation_ch7.training.signals import StopRequest, stop_requests
 

@@ -17,8 +17,8 @@ from validation_ch7.study.layout import StudyFolder
 from validation_ch7.study.protocol import check_held_out
 from validation_ch7.study.records import EvaluationRecord, write_record
 from validation_ch7.study.spec import StudySpec
+from validation_ch7.study.stores import bring_store, chain_log
 from validation_ch7.study.tasks import EvaluationTask, TrainedAgent, evaluation_tasks
-from validation_ch7.study.train import bring_store, chain_log
 from validation_ch7.training.seeds import HELD_OUT
 
 Say = Callable[[str], None]

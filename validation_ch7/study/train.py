@@ -12,19 +12,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from validation_ch7.checkpoints.archive import read_archive
-from validation_ch7.checkpoints.manifest import utc_now
 from validation_ch7.checkpoints.resume import state_digest
 from validation_ch7.checkpoints.store import CheckpointStore
-from validation_ch7.errors import CheckpointNotFoundError, InterruptedRunError, ValidationError, WorkspaceLockedError
-from validation_ch7.files import commit_bytes, make_folder, sha256_bytes, storage_errors
+from validation_ch7.errors import InterruptedRunError, ValidationError, WorkspaceLockedError
+from validation_ch7.files import commit_bytes, make_folder, sha256_bytes
 from validation_ch7.notify import Notifier
 from validation_ch7.remote.backend import Backend
 from validation_ch7.section_run import SectionRun, goes_on
-from validation_ch7.sharing import export_store, import_store, open_place
-from validation_ch7.sharing.place import Place
+from validation_ch7.sharing import export_store
 from validation_ch7.study.chain import ChainResult, ChainStatus, ChainTask
-from validation_ch7.study.layout import CHAIN_LOG
-from validation_ch7.training.facts import current_facts
+from validation_ch7.study.stores import Say, bring_store, chain_log, location_of
 from validation_kaggle_manager import ValidationKaggleManager
 
 _STALLED = 3
@@ -32,8 +29,6 @@ _STALLED = 3
 _LOCK_TRIES = 30
 _LOCK_PAUSE_S = 2.0
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
-Say = Callable[[str], None]
 
 
 def run_chain(
@@ -59,39 +54,6 @@ def run_chain(
             say(str(fault))
             return _without_end(task, fault)
     raise AssertionError("unreachable")
-
-
-def chain_log(workspace: Path) -> Say:
-    """Return a function that appends lines to the log of a chain."""
-    path = make_folder(workspace) / CHAIN_LOG
-
-    def say(text: str) -> None:
-        with storage_errors(path), path.open("a", encoding="utf-8") as stream:
-            stream.write(f"{utc_now()} {text}\n")
-
-    return say
-
-
-def bring_store(task: ChainTask, say: Say) -> CheckpointStore:
-    """Return the chain's store on this machine, after fetching what lies at its location and is further.
-
-    Raises:
-        ValidationError: the location cannot be read.
-    """
-    store, place = task.store(), location_of(task)
-    if place is not None and (store.newest_steps() or 0) < task.target_steps:
-        try:
-            import_store(store, place, say, current=current_facts(task.config()))
-        except CheckpointNotFoundError:
-            say(f"Nothing lies at {place.shown} yet")
-    return store
-
-
-def location_of(task: ChainTask) -> Place | None:
-    """Return the place where copies of the chain's store lie, or None."""
-    if task.location is None:
-        return None
-    return open_place("/".join([task.location.rstrip("/"), task.study, task.chain_id]))
 
 
 def title_of(task: ChainTask) -> str:
