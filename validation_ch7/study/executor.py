@@ -20,6 +20,8 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 Say = Callable[[str], None]
 Stop = Callable[[], bool]
+_TRIES = 5
+"""A killed process takes its neighbours' tasks along: they cannot be told apart, so each has some tries."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class ProcessExecutor:
     def each(
         self, work: Callable[[Task], Result], tasks: Sequence[Task], started: Callable[[Task], None], stop: Stop
     ) -> Iterator[tuple[Task, Result | Lost]]:
-        """Carry out ``work`` for some tasks at a time; one whose process was killed is tried once more."""
+        """Carry out ``work`` for some tasks at a time; one whose process was killed is tried again."""
         waiting, at_work = [(task, 0) for task in reversed(tasks)], dict[Future[Result | Lost], tuple[Task, int]]()
         while at_work or (waiting and not stop()):
             while waiting and len(at_work) < self._jobs and not stop():
@@ -135,8 +137,8 @@ class ProcessExecutor:
                 task, tries = at_work.pop(job)
                 fault = job.exception()
                 broken = broken or isinstance(fault, BrokenProcessPool)
-                if isinstance(fault, BrokenProcessPool) and tries == 0:
-                    waiting.append((task, 1))
+                if isinstance(fault, BrokenProcessPool) and tries < _TRIES:
+                    waiting.append((task, tries + 1))
                 else:
                     yield task, job.result() if fault is None else Lost(f"{type(fault).__name__}: {fault}")
             if broken:
