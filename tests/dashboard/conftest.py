@@ -19,6 +19,9 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 
+PATIENCE_MS = 240_000
+"""No page needs so long; a machine with other work may."""
+
 
 def find_browser() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -56,13 +59,14 @@ def visit(browser) -> Iterator[Callable[..., Opened]]:
 
     def go(url: str, width: int = 1200, height: int = 900, scheme: str = "light", **options: Any) -> Opened:
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **options)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         opened = Opened(context.new_page())
         opened.page.on("console", lambda said: opened.complaints.append(said.text) if said.type == "error" else None)
         opened.page.on("pageerror", lambda fault: opened.complaints.append(str(fault)))
         opened.page.on("requestfailed", lambda asked: opened.complaints.append(asked.url))
         opened.page.goto(url)
-        opened.page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
+        opened.page.wait_for_selector("html[data-ready]", state="attached")
         return opened
 
     yield go

@@ -103,6 +103,9 @@ def test_names_for_screen_readers(show):
       .map(item => item.outerHTML.slice(0, 80))"""  # noqa: E501
     assert opened.js(nameless) == []
     assert opened.js("document.querySelectorAll('h1').length") == 1
+    assert opened.js("[...document.querySelectorAll('#session-1 > *')].map(cell => [cell.role, cell.dataset.label])")[
+        :2
+    ] == [["cell", "#"], ["rowheader", "session"]]
 
 
 def test_other_quantities_can_be_chosen(show):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -36,6 +37,12 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.found.append((tag, attrs))
+
+
+def test_thousand_failures_with_long_reasons_fit_as_well():
+    view = large()
+    wordy = replace(view, sessions=tuple(replace(row, error="why " * 500) for row in view.sessions))
+    assert len(render_page(wordy).encode()) < 0.95 * LIMIT
 
 
 def test_policy_allows_the_pages_own_scripts_only():

@@ -99,7 +99,7 @@ def test_open_page_takes_news_and_keeps_filter_scroll_focus_and_theme(server, fi
     before = opened.js("[scrollY, document.documentElement.dataset.theme]")
     rows = (replace(session(4, Tone.BAD), error="<img src=x onerror=window.hit=1>"), *files.view.sessions)
     files.view = replace(files.view, sessions=rows, curve=replace(files.view.curve, borders=()))
-    page.wait_for_selector("#session-4", state="attached", timeout=60_000)
+    page.wait_for_selector("#session-4", state="attached")
     assert opened.rows() == ["session-4", "session-3", "session-2"]
     assert opened.js("[scrollY, document.documentElement.dataset.theme]") == before
     assert opened.js("document.activeElement.id") == "log-lines"

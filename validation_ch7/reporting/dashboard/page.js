@@ -16,6 +16,18 @@ function matches(row, filter, isSession) {
   return known && filter.words.every((word) => row.words.includes(word));
 }
 
+// A thousand rows would carry these words a thousand times; a row gets them when it is shown first.
+function labelRow(row) {
+  if (row.labelled) return;
+  row.labelled = true;
+  row.setAttribute("role", "row");
+  const titles = row.closest("table").tHead.rows[0].cells;
+  [...row.cells].forEach((cell, at) => {
+    cell.setAttribute("role", cell.tagName === "TH" ? "rowheader" : "cell");
+    cell.dataset.label = titles[at].textContent;
+  });
+}
+
 function applyFilters() {
   const filter = wanted();
   const rows = [...document.querySelectorAll("#sessions-table [data-row]")];
@@ -25,6 +37,7 @@ function applyFilters() {
     const fits = matches(row, filter, true);
     if (fits) { found.add(row.id.slice("session-".length)); shown += 1; }
     row.hidden = !fits || shown > state.limit;
+    if (!row.hidden) labelRow(row);
   }
   for (const bar of document.querySelectorAll("#timeline .bar")) bar.classList.toggle("dim", !found.has(bar.dataset.number));
   const checkpoints = [...document.querySelectorAll("#checkpoints-table [data-row]")];
