@@ -1,8 +1,9 @@
 """The traffic benchmark: ``python benchmarks/traffic/run.py [--rivals PYTHON] [--seconds S] [--rounds N]``.
 
 ``--rivals`` is the interpreter of a virtual environment with the rivals: ``pip install eclipse-sumo libsumo sumo-rl
-uxsim lightsim``. Contenders run one at a time, each in its own process on one core, in interleaved rounds; the
-table holds medians. Results go to ``benchmarks/traffic/results.json`` and ``results.md``.
+uxsim`` and LightSim from its repository (github.com/AnthonySu/LightSim). Contenders run one at a time, each in its
+own process on one core, in interleaved rounds; the table holds medians. Results go to
+``benchmarks/traffic/results.json`` and ``results.md``.
 """
 
 from __future__ import annotations

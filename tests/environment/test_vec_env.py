@@ -66,15 +66,23 @@ def test_state_is_plain_data_and_a_copy() -> None:
     assert np.array_equal(state["simulator"]["x"], before)
 
 
-def test_row_of_a_batch_equals_the_same_environment_alone() -> None:
-    batch = make_vec_env(SHORT, range(64))
-    alone = make_vec_env(SHORT, [37])
-    assert np.array_equal(batch.reset()[37], alone.reset()[0])
+@pytest.mark.parametrize("solver", [Solver(), Solver(order=2), Solver(precision="float32")], ids=str)
+def test_rows_of_a_batch_equal_the_same_environments_alone(solver: Solver) -> None:
+    config = SHORT.model_copy(update={"solver": solver})
+    batch, rows = make_vec_env(config, range(64)), (0, 37, 63)
+    alone = {row: make_vec_env(config, [row]) for row in rows}
+    first = batch.reset()
+    assert all(np.array_equal(first[row], env.reset()[0]) for row, env in alone.items())
     generator = np.random.default_rng(0)
     for _ in range(30):
         actions = generator.integers(0, 2, 64)
-        many, one = batch.step(actions), alone.step(actions[37:38])
-        assert_same([part[37] for part in many], [part[0] for part in one])
+        many = batch.step(actions)
+        for row, env in alone.items():
+            one = env.step(actions[row : row + 1])
+            assert_same([part[row] for part in many], [part[0] for part in one])
+    for row, env in alone.items():
+        whole, single = batch.get_state()["simulator"], env.get_state()["simulator"]
+        assert all(np.array_equal(whole[name][row], single[name][0]) for name in whole)
 
 
 def test_results_do_not_depend_on_the_number_of_threads() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from validation_ch7.environment_config import Demand, EnvironmentConfig, Network, SideFlows
+from validation_ch7.environment_config import Demand, EnvironmentConfig, Network, SideFlows, Solver
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.traffic import Simulator, base_flows, build_layout, draw_arrivals
 from validation_ch7.traffic.demand import phase_ratios
@@ -33,9 +33,11 @@ def test_every_road_is_either_an_entry_or_fed_by_another() -> None:
     assert fed | set(layout.entries.tolist()) == set(range(48))
 
 
+@pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("cell", [5.0, 10.0, 20.0])
-def test_time_step_is_cfl_safe(cell: float) -> None:
-    config = EnvironmentConfig(network=Network(cell_length_m=cell))
+def test_time_step_is_cfl_safe(cell: float, order: int) -> None:
+    solver = Solver.model_validate({"order": order})
+    config = EnvironmentConfig(network=Network(cell_length_m=cell), solver=solver)
     substeps, samples = substeps_per_decision(config)
     gap = 13.9 + 2 * 13.9 / 0.85**2
     assert substeps % samples == 0
@@ -49,8 +51,12 @@ def test_saturated_demand_has_the_degree_of_saturation_asked_for() -> None:
     assert need / (1 - 2 * 4 / 80) == pytest.approx(1.05)
 
 
-def test_demand_follows_its_seed() -> None:
-    config = EnvironmentConfig()
+PROFILES = ["constant", "peak", "step", "stochastic", "saturated", "platoons"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_demand_follows_its_seed(profile: str) -> None:
+    config = EnvironmentConfig(demand=Demand.model_validate({"profile": profile}))
     layout = build_layout(config)
     flows = base_flows(config, layout)
     first, again, other = (draw_arrivals(config, layout, flows, np.random.default_rng(seed)) for seed in (1, 1, 2))
@@ -58,7 +64,7 @@ def test_demand_follows_its_seed() -> None:
     assert not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize("profile", ["constant", "peak", "step", "stochastic", "saturated", "platoons"])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_mean_arrivals_follow_the_profile(profile: str) -> None:
     demand = Demand.model_validate({"profile": profile, "spread": 0.0})
     config = EnvironmentConfig(horizon_s=36_000, demand=demand)
@@ -82,3 +88,24 @@ def test_a_batch_needs_an_environment() -> None:
 def test_state_of_another_configuration_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="array 'x' of the state"):
         Simulator(EnvironmentConfig(), 1).set_state(Simulator(EnvironmentConfig(), 2).get_state())
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value", "where"),
+    [
+        ("x", (0, 0, 5), -0.1, r"occupancy of a class \[-\]"),
+        ("x", (0, 1, 5), np.nan, r"occupancy of a class \[-\]"),
+        ("x", (0, slice(0, 2), 5), 0.7, r"occupancy of both classes together \[-\]"),
+        ("x", (0, 2, 5), np.inf, r"occupancy times w \[m/s\]"),
+        ("queue", (0, 0, 0), -1.0, r"vehicles outside \[veh\]"),
+        ("signal", (0, 0, 0), 2, r"signal \(phase\)"),
+        ("clock", (0,), -1, r"clock \(decisions\)"),
+    ],
+)
+def test_a_state_that_no_road_can_have_is_refused(name: str, place: tuple[object, ...], value: float, where: str) -> None:
+    simulator = Simulator(EnvironmentConfig(), 1)
+    state = simulator.get_state()
+    state[name][place] = value
+    with pytest.raises(ConfigurationError, match=where):
+        simulator.set_state(state)
+    assert np.array_equal(simulator.x, np.zeros_like(simulator.x))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from validation_ch7.environment_config import EnvironmentConfig
+from validation_ch7.environment_config import EnvironmentConfig, Network, Turning
 from validation_ch7.traffic import Simulator, summarise
 from validation_ch7.traffic.checks import ALL_RED, NORTH_SOUTH, hold, one_way
 
@@ -73,3 +73,19 @@ def test_summary_divides_by_those_who_arrived() -> None:
     assert summary["travel_time_s_car"] == pytest.approx(120 / 30)
     assert summary["queue_mean_veh"] == pytest.approx(3.0) and summary["stops_per_veh_motorbike"] == pytest.approx(0.5)
     assert summary["residual_veh"] == pytest.approx(40.0)
+
+
+def test_a_flow_divides_by_its_turning_ratios() -> None:
+    turning = Turning(left=0.2, through=0.5, right=0.3)
+    network = Network(rows=2, columns=2, entry_length_m=200, spacing_m=200, turning_north_south=turning)
+    simulator = Simulator(EnvironmentConfig(network=network), 1)
+    links, north_of_first, west_of_second, north_of_third = simulator.layout.tables.links, 0, 7, 8
+    simulator.queue[0, links[north_of_first, 2]] = 1.0, 2.0
+    left_network = np.zeros(2)
+    for _ in range(60):  # the second light holds the left turn, the third those who go through; the right turn leaves
+        simulator.step(np.array([[0, 0, 1, 0]]))
+        left_network += simulator.measures[0, EXITS]
+    present = simulator.x[0, :2] * simulator.layout.vehicles
+    for road, share in ((west_of_second, turning.left), (north_of_third, turning.through)):
+        assert present[:, slice(*links[road, :2])].sum(axis=1) == pytest.approx([share, 2 * share], rel=1e-9)
+    assert left_network == pytest.approx([turning.right, 2 * turning.right], rel=1e-9)

@@ -2,10 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from validation_ch7.traffic import checks, riemann
+from validation_ch7.environment_config import EnvironmentConfig
+from validation_ch7.traffic import build_layout, checks, riemann
 from validation_ch7.traffic.compilation import fingerprint, fused
+from validation_ch7.traffic.flow import relax_and_wave
 from validation_ch7.traffic.second_order import limited, speeds_at
 
 TARGETS = {"shock + contact": 8.9e-3, "rarefaction + contact": 5.7e-3, "contact": 3.3e-2, "vacuum": 8.4e-3}
@@ -45,13 +48,43 @@ def test_fingerprint_tells_functions_apart() -> None:
 def test_kernel_compiles_where_nothing_can_be_cached() -> None:
     names: dict[str, object] = {}
     exec(compile("def fill(x): x[:] = 3", "<nowhere>", "exec"), names)  # noqa: S102
-    values = riemann.np.zeros(2)
+    values = np.zeros(2)
     fused(names["fill"])(values)  # type: ignore[arg-type]
     assert values.tolist() == [3, 3]
 
 
 def test_a_standing_queue_does_not_diffuse_backwards() -> None:
     cells = 40
-    density = riemann.np.where(riemann.np.arange(cells) < 20, 0.0, 1.0)
-    after = riemann.Road(edges="red").solve(density, riemann.np.zeros(cells), 2.0)
-    assert riemann.np.abs(after - density).max() < 1e-6
+    density = np.where(np.arange(cells) < 20, 0.0, 1.0)
+    after = riemann.Road(edges="red").solve(density, np.zeros(cells), 2.0)
+    assert np.abs(after - density).max() < 1e-6
+
+
+def test_wave_bounds_hold_the_spectrum_of_both_classes_together() -> None:
+    physics = build_layout(EnvironmentConfig()).tables.physics.copy()
+    physics[3] = 0.0  # no relaxation
+    random, count = np.random.default_rng(0), 500
+    occupancy = random.uniform(0.02, 0.48, (2, count))
+    speeds = random.uniform(0.0, 13.0, (2, count))
+    pressure = physics[1][:, None] * occupancy.sum(axis=0) ** 2
+    w = np.minimum(speeds + pressure, physics[0][:, None])
+    x = np.concatenate((occupancy, occupancy * w))
+    found, wave = np.zeros((2, count)), np.zeros((2, count))
+    relax_and_wave(x, found, wave, physics)
+    moving = (w - pressure).min(axis=0) > 0.0
+    spectra = np.array([np.linalg.eigvals(_jacobian(state, physics)) for state in x.T[moving]])
+    low, high = wave[:, moving]
+    assert moving.sum() > 100 and np.abs(spectra.imag).max() < 1e-4
+    assert (low <= spectra.real.min(axis=1) + 1e-5).all() and (spectra.real.max(axis=1) <= high + 1e-5).all()
+    total = occupancy.sum(axis=0)[moving]
+    alone = (found - 2 * physics[1][:, None] * occupancy.sum(axis=0) * occupancy)[:, moving].min(axis=0)
+    assert total.size and np.mean(spectra.real.min(axis=1) < alone - 1e-3) > 0.5  # each class by itself is not enough
+
+
+def _jacobian(state: np.ndarray, physics: np.ndarray) -> np.ndarray:
+    def flux(x: np.ndarray) -> np.ndarray:
+        speeds = x[2:] / x[:2] - physics[1] * x[:2].sum() ** 2
+        return np.concatenate((x[:2] * speeds, x[2:] * speeds))
+
+    steps = 1e-6 * np.eye(4)
+    return np.stack([(flux(state + step) - flux(state - step)) / 2e-6 for step in steps], axis=1)

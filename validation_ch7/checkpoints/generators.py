@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from array import array
 from typing import Any
@@ -18,16 +19,19 @@ _WORDS = 625
 def take_generators() -> tuple[Node, dict[str, NDArray[Any]]]:
     """Return the state of every global generator, as JSON values and arrays."""
     version, words, gauss = random.getstate()
-    cuda = th.cuda.get_rng_state_all() if th.cuda.is_available() else []
+    cuda = th.cuda.get_rng_state_all() if _has_cuda() else []
     legacy = np.random.get_state(legacy=False)
     numpy_state = {**legacy, "state": {**legacy["state"], "key": None}}
     arrays: dict[str, NDArray[Any]] = {
         "rng_python": np.frombuffer(array("Q", words), dtype=np.uint64),
-        "rng_numpy": legacy["state"]["key"].copy(),
-        "rng_torch": th.get_rng_state().numpy().copy(),
+        "rng_numpy": legacy["state"]["key"],
+        "rng_torch": th.get_rng_state().numpy(),
     }
-    arrays |= {f"rng_cuda_{index}": state.numpy().copy() for index, state in enumerate(cuda)}
+    arrays |= {f"rng_cuda_{index}": state.numpy() for index, state in enumerate(cuda)}
     return {"python": [version, gauss], "numpy": generator_node(numpy_state), "cuda": len(cuda)}, arrays
+
+
+_has_cuda = functools.cache(th.cuda.is_available)
 
 
 def put_generators(node: Node, arrays: dict[str, NDArray[Any]]) -> list[str]:

@@ -195,7 +195,7 @@ class Capture:
         new = self._seen.keys().isdisjoint(keys) and len(set(keys)) == len(keys)
         if not new or not _flat(list(itertools.chain.from_iterable(map(dict.values, values)))):
             return None
-        if not _PLAIN.issuperset(map(type, itertools.chain.from_iterable(values))):
+        if not _PLAIN.issuperset(map(type, set().union(*values))):
             return None
         self._seen.update(zip(keys, range(first, first + len(keys)), strict=True))
         self._alive.extend(values)

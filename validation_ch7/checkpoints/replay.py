@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3 import HerReplayBuffer
+from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 
 from validation_ch7.checkpoints.arrays import pack_arrays, unpack_arrays
 from validation_ch7.checkpoints.compression import compressed, decompressed
@@ -35,27 +36,53 @@ _CONFIGURATION = frozenset(
     | {"optimize_memory_usage", "handle_timeout_termination", "n_steps", "gamma", "env", "n_sampled_goal"}
     | {"goal_selection_strategy", "her_ratio", "copy_info_dict", "desired_goal_strategy"}
 )
-_RESERVE_BYTES = 64 << 20
+_LASTING = frozenset({ReplayBuffer, DictReplayBuffer, HerReplayBuffer})  # the one for n steps edits timeouts for a while
 _CHUNK_BYTES = 8 << 20  # two of them fit into most caches, and a million rows make thirty files
 
 
 @dataclass(frozen=True)
-class PendingChunk:
-    """Rows that are copied but not yet on the disk."""
+class Ring:
+    """Arrays in which row ``i`` of a replay buffer stands at index ``(i - origin) % length``."""
 
-    start: int
-    stop: int
-    rows: Rows
+    arrays: Rows
+    origin: int
+    length: int
+
+    def rows(self, start: int, stop: int) -> Rows:
+        """Return the rows from ``start`` to ``stop``; views where they lie in one piece."""
+        begin = (start - self.origin) % self.length if self.length else 0
+        rest = begin + stop - start - self.length
+        if rest <= 0:
+            return {name: array[begin : begin + stop - start] for name, array in self.arrays.items()}
+        return {name: np.concatenate((array[begin:], array[:rest])) for name, array in self.arrays.items()}
+
+    def copy(self, start: int, stop: int) -> Ring:
+        """Return a ring of these rows alone, which shares no memory with this one."""
+        return Ring({name: rows.copy() for name, rows in self.rows(start, stop).items()}, start, stop - start)
 
 
 @dataclass(frozen=True)
 class ReplaySnapshot:
-    """The replay buffer at one moment: chunks already on the disk, and rows still to be written."""
+    """The replay buffer at one moment: chunks already on the disk, and rows still to be written.
+
+    A stored transition does not change until the buffer comes round to it again. So new rows are not copied:
+    the thread that writes reads them where they lie, and training waits before it overwrites one of them
+    (:meth:`ReplayRecorder.endangered`). They are copied where the buffer would soon come round, and where its
+    class is not SB3's own, since such a class may change what it stored.
+
+    Attributes:
+        capacity: rows that the buffer holds.
+        added: rows ever added.
+        kept: chunks already on the disk.
+        first: the oldest row still to be written.
+        ring: where the rows lie.
+    """
 
     capacity: int
     added: int
     kept: tuple[Chunk, ...]
-    pending: tuple[PendingChunk, ...]
+    first: int
+    ring: Ring
 
 
 def row_arrays(buffer: ReplayBuffer) -> Rows:
@@ -98,10 +125,10 @@ class ReplayRecorder:
         self._added = replay.added if replay else 0
         self._chunks = replay.chunks if replay else ()
         self._steps = steps
-        self._reserve = Reserve()
+        self._lent = range(0)
 
     def take(self, buffer: ReplayBuffer, steps: int) -> ReplaySnapshot:
-        """Copy the rows that are new at ``steps`` environment steps, over those of the snapshot before."""
+        """Find the rows that are new at ``steps`` environment steps; the save before must have ended."""
         capacity = buffer.buffer_size
         fresh = self._fresh_rows(buffer, steps)
         if fresh is None:
@@ -112,9 +139,15 @@ class ReplayRecorder:
             added = self._added + fresh
             kept = tuple(chunk for chunk in self._chunks if chunk.stop > added - capacity)
             first = self._added
-        rows = row_arrays(buffer)
-        pending = self._reserve.copy(rows, capacity, first, added)
-        return ReplaySnapshot(capacity, added, kept, _chunked(pending, _chunk_rows(rows), first, added))
+        ring, fresh_rows = Ring(row_arrays(buffer), 0, capacity), range(first, added)
+        self._lent = fresh_rows if type(buffer) in _LASTING and len(fresh_rows) <= capacity // 2 else range(0)
+        return ReplaySnapshot(capacity, added, kept, first, ring if self._lent else ring.copy(first, added))
+
+    def endangered(self, buffer: ReplayBuffer) -> bool:
+        """Whether the next transition would overwrite a row that the save in flight may still have to read."""
+        # One further row may go with it: the next observation, where memory usage is optimised.
+        ahead = (buffer.pos + 1 - self._lent.start) % buffer.buffer_size
+        return bool(self._lent) and ahead <= len(self._lent)
 
     def confirm(self, replay: Replay, steps: int) -> None:
         """Take note that ``replay`` is durable."""
@@ -127,53 +160,23 @@ class ReplayRecorder:
         return fresh if 0 <= fresh < buffer.buffer_size and explained and size == buffer.size() else None
 
 
-class Reserve:
-    """Memory for copied rows that is used again: fresh pages cost as much as the copy itself.
-
-    One save is in flight at a time, so nobody reads the rows of the one before when the next are copied.
-    """
-
-    def __init__(self) -> None:
-        self._arrays: Rows = {}
-
-    def copy(self, arrays: Rows, capacity: int, start: int, stop: int) -> Rows:
-        """Return the rows from ``start`` to ``stop``, copied; the copies before lose their content."""
-        return {name: self._copy(name, array, capacity, start, stop) for name, array in arrays.items()}
-
-    def _copy(self, name: str, array: NDArray[Any], capacity: int, start: int, stop: int) -> NDArray[Any]:
-        held, count = self._arrays.get(name), stop - start
-        if held is None or len(held) < count or (held.dtype, held.shape[1:]) != (array.dtype, array.shape[1:]):
-            held = np.empty((count, *array.shape[1:]), array.dtype)
-            if held.nbytes <= _RESERVE_BYTES:
-                self._arrays[name] = held
-        begin = start % capacity
-        head = min(count, capacity - begin)
-        held[:head] = array[begin : begin + head]
-        held[head:count] = array[: count - head]
-        return held[:count]
-
-
 def _chunk_rows(arrays: Rows) -> int:
     return max(1, _CHUNK_BYTES // max(1, sum(int(array[0].nbytes) for array in arrays.values())))
 
 
-def _chunked(rows: Rows, length: int, first: int, stop: int) -> tuple[PendingChunk, ...]:
-    starts = range(first, stop, length)
-    ends = [min(start + length, stop) for start in starts]
-    return tuple(
-        PendingChunk(start, end, {name: array[start - first : end - first] for name, array in rows.items()})
-        for start, end in zip(starts, ends, strict=True)
-    )
-
-
 def write_chunks(folder: Path, snapshot: ReplaySnapshot, compress: bool = False) -> Replay:
-    """Make the pending rows durable, compressed where that was asked for and pays; return the description."""
-    written = tuple(_write_chunk(folder, pending, compress) for pending in snapshot.pending)
-    return Replay(capacity=snapshot.capacity, added=snapshot.added, chunks=snapshot.kept + written)
+    """Make the new rows durable, compressed where that was asked for and pays; return the description."""
+    length = _chunk_rows(snapshot.ring.arrays)
+    starts = range(snapshot.first, snapshot.added, length)
+    ends = [min(start + length, snapshot.added) for start in starts]
+    written = [
+        _write_chunk(folder, snapshot, start, end, compress) for start, end in zip(starts, ends, strict=True)
+    ]
+    return Replay(capacity=snapshot.capacity, added=snapshot.added, chunks=(*snapshot.kept, *written))
 
 
-def _write_chunk(folder: Path, pending: PendingChunk, compress: bool) -> Chunk:
-    plain = pack_arrays(pending.rows)
+def _write_chunk(folder: Path, snapshot: ReplaySnapshot, start: int, stop: int, compress: bool) -> Chunk:
+    plain = pack_arrays(snapshot.ring.rows(start, stop))
     packed = compressed(plain) if compress else None
     data = plain if packed is None else packed
     digest = sha256_bytes(data)
@@ -181,7 +184,7 @@ def _write_chunk(folder: Path, pending: PendingChunk, compress: bool) -> Chunk:
     if not _holds(path, digest):
         commit_bytes(path, data)
     raw_bytes = None if packed is None else len(plain)
-    return Chunk(sha256=digest, bytes=len(data), start=pending.start, stop=pending.stop, raw_bytes=raw_bytes)
+    return Chunk(sha256=digest, bytes=len(data), start=start, stop=stop, raw_bytes=raw_bytes)
 
 
 def _holds(path: Path, digest: str) -> bool:

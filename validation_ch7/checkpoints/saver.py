@@ -62,6 +62,11 @@ class Writer:
             thread.start()
             weakref.finalize(self, _end, self._jobs, thread)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a job is in flight."""
+        return not self._idle.is_set()
+
     def submit(self, job: Job) -> None:
         """Start ``job`` after the one before it has ended.
 
@@ -232,7 +237,13 @@ class Saver:
         self.longest_save_s = max(self.longest_save_s, self._clock() - begin)
 
     def check(self) -> None:
-        """Raise the error of the save in flight, if it has failed."""
+        """Raise the error of the save in flight, if it has failed; called before each transition is stored.
+
+        Waits for that save where the transition would overwrite a row that it may still have to read.
+        """
+        buffer = getattr(self._model, "replay_buffer", None)
+        if self._writer.busy and buffer is not None and self._recorder.endangered(buffer):
+            self._writer.wait()
         self._writer.check()
 
     def close(self) -> None:

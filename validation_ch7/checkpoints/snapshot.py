@@ -131,7 +131,11 @@ def take_model(model: BaseAlgorithm, capture: Capture) -> dict[str, Node]:
 def evolving_attributes(model: BaseAlgorithm) -> list[str]:
     """Return the names of attributes that are neither configuration nor infrastructure."""
     skip = _not_evolving(type(model), tuple(model._get_torch_save_params()[1]))
-    return [name for name, value in vars(model).items() if name not in skip and not immaterial(value)]
+    return [name for name, value in vars(model).items() if name not in skip and (_plain(value) or not immaterial(value))]
+
+
+def _plain(value: Any) -> bool:
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 @functools.cache
@@ -144,7 +148,7 @@ def _not_evolving(kind: type, variables: tuple[str, ...]) -> frozenset[str]:
 
 def _covered(model: BaseAlgorithm, name: str, value: Any) -> bool:
     names = model._get_torch_save_params()[0]
-    if name in names:
+    if name in names or ("policy" in names and any(item is value for item in model.policy.children())):
         return True
     saved = [recursive_getattr(model, item) for item in names]
     parts = [part for item in saved if isinstance(item, th.nn.Module) for part in item.modules()]
@@ -158,6 +162,8 @@ def sde_matrices(model: BaseAlgorithm) -> list[list[th.Tensor]]:
 
 def sde_distributions(model: BaseAlgorithm) -> list[StateDependentNoiseDistribution]:
     """Return the distributions that hold an exploration matrix, in a fixed order."""
+    if not getattr(model, "use_sde", False):
+        return []
     # Not getattr: a module without the attribute takes long to say so.
     found = [vars(module).get("action_dist") for module in model.policy.modules()]
     return [item for item in found if isinstance(item, StateDependentNoiseDistribution)]

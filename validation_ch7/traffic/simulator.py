@@ -17,6 +17,9 @@ from validation_ch7.traffic.layout import build_layout
 
 STATE = ("x", "queue", "signal", "arrivals", "clock", "roads")
 """The arrays that make up the complete state."""
+_ROUNDING = 1e-5
+"""How far above 1 rounding takes a full lane, in the least precise type [-]."""
+_FASTEST, _MOST = 1e3, 1e9
 
 
 class Simulator:
@@ -117,7 +120,8 @@ class Simulator:
         """Take over a state from :meth:`get_state`.
 
         Raises:
-            ConfigurationError: an array is missing or has another shape or type.
+            ConfigurationError: an array is missing, has another shape or type, or holds what no road can: a
+                negative or infinite occupancy, more than a full lane, a phase that does not exist.
         """
         for name in STATE:
             mine, given = getattr(self, name), np.asarray(state.get(name))
@@ -129,5 +133,27 @@ class Simulator:
                     found=f"{given.dtype} of shape {given.shape}",
                     remedy="use the configuration and the number of environments that the state was taken with",
                 )
+        self._refuse_impossible(state)
         for name in STATE:
             getattr(self, name)[...] = state[name]
+
+    def _refuse_impossible(self, state: dict[str, Any]) -> None:
+        occupancy, last = state["x"][:, :2], len(self.layout.tables.green) - 1
+        limits = {
+            "x (occupancy of a class [-])": (occupancy, 0.0, 1.0 + _ROUNDING),
+            "x (occupancy of both classes together [-])": (occupancy[:, 0] + occupancy[:, 1], 0.0, 1.0 + _ROUNDING),
+            "x (occupancy times w [m/s])": (state["x"][:, 2:], 0.0, _FASTEST),
+            "queue (vehicles outside [veh])": (state["queue"], 0.0, _MOST),
+            "signal (phase)": (state["signal"][..., :2], 0, last),
+            "clock (decisions)": (state["clock"], 0, self.arrivals.shape[1]),
+        }
+        for where, (values, least, most) in limits.items():
+            low, high = values.min(), values.max()
+            if not (low >= least and high <= most):  # so that NaN is refused too
+                raise ConfigurationError(
+                    "The traffic state is not possible.",
+                    where=where,
+                    expected=f"{least:g} to {most:g}",
+                    found=f"{low:g} to {high:g}",
+                    remedy="use a state from get_state()",
+                )
