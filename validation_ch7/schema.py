@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -55,19 +55,37 @@ def parse_document(
         raise error(
             f"{len(fault.errors())} value(s) cannot be used.",
             where=where,
-            found=_faults(fault),
+            found=_faults(model, fault),
             remedy=remedy,
         ) from None
 
 
-def _faults(fault: PydanticError) -> str:
+def _faults(model: type[Document], fault: PydanticError) -> str:
     lines = []
     for item in fault.errors():
         key = ".".join(str(part) for part in item["loc"]) or "the document"
         hidden = item["type"] in ("missing", "extra_forbidden") or not _NEVER_SHOWN.isdisjoint(item["loc"])
         found = "" if hidden else f", found {_short(item['input'])}"
-        lines.append(f"{key}: {item['msg']}{found}")
+        lines.append(f"{key}: {item['msg']}{found}{_meaning(model, item['loc'])}")
     return "\n            ".join(lines)
+
+
+def _meaning(model: Any, keys: tuple[int | str, ...]) -> str:
+    """Return what the value is, with its unit, as the field's docstring says it; nothing where there is none."""
+    description = ""
+    for key in (key for key in keys if isinstance(key, str)):
+        field = getattr(model, "model_fields", {}).get(key)
+        if field is None:
+            return ""
+        description, model = field.description or "", _document_in(field.annotation)
+    first = description.partition("\n")[0].rstrip(".")
+    return f" ({first})" if first else ""
+
+
+def _document_in(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, Document):
+        return annotation
+    return next(filter(None, map(_document_in, get_args(annotation))), None)
 
 
 def _short(value: Any) -> str:

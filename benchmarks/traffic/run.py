@@ -128,6 +128,7 @@ def main() -> None:
         "Numba over C, gcc also -fno-trapping-math -ffp-contract=off": tuned["ratio"],
         "greatest difference of the two results, same flags": tuned["difference"],
         "state copy and restore [us]": figures.state_copy_s() * 1e6,
+        "the same of TrafficEnv [us]": figures.environment_copy_s() * 1e6,
         "import and first step, cache warm [s]": figures.first_step_s(),
         "look-ahead, depth 10 [s per decision]": figures.oracle_s(),
     }

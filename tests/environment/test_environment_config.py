@@ -12,7 +12,7 @@ from validation_ch7.schema import parse_document
 @pytest.mark.parametrize(
     ("data", "key"),
     [
-        ({"network": {"cell_length_m": 0}}, "network.cell_length_m"),
+        ({"network": {"cell_length_m": 0}}, r"network.cell_length_m: .* greater than or equal to 0.5, found 0 \(.*\[m\]"),
         ({"network": {"cell_length_m": 7}}, r"entry_length_m \[m\] must be a multiple"),
         ({"network": {"turning_east_west": {"u_turn": 0.1}}}, "network.turning_east_west.u_turn"),
         ({"network": {"turning_north_south": {"left": 0.5}}}, r"must be 1 \[-\], not 1.35"),
@@ -23,8 +23,8 @@ from validation_ch7.schema import parse_document
         ({"signal": {"max_green_s": 5, "min_green_s": 10}}, r"max_green_s \[s\] must not be below"),
         ({"horizon_s": 601}, r"horizon_s \[s\] must be a multiple of decision_s"),
         ({"horizon_s": float("nan")}, "horizon_s"),
-        ({"traffic": {"car": {"jam_occupancy": 1.2}}}, "traffic.car.jam_occupancy"),
-        ({"traffic": {"motorbike_share": -0.1}}, "traffic.motorbike_share"),
+        ({"traffic": {"car": {"jam_occupancy": 1.2}}}, r"traffic.car.jam_occupancy: .*found 1.2 \(.*\[-\]"),
+        ({"traffic": {"motorbike_share": -0.1}}, r"traffic.motorbike_share: .*found -0.1 \(.*\[-\]"),
     ],
 )
 def test_wrong_value_is_named(data: dict[str, Any], key: str) -> None:

@@ -11,10 +11,15 @@ from validation_ch7.traffic.checks import Check
 
 
 def test_failures_are_named() -> None:
-    row = Convergence("smooth wave", 2, (20, 40), (1e-2, 5e-3), 1e-1, least_rate=1.9)
+    row = Convergence("smooth wave", 2, (20, 40), (1e-2, 5e-3), (1e-1, 1e-1), least_rate=1.9)
     check = Check("red light", "flow [veh]", 0.1, 0.0, 0.0)
     assert "**fails**" in table([row], []) and "**fails**" in table([], [check])
     assert as_json([row], [])["passed"] is False and as_json([], [check])["passed"] is False
+
+
+@pytest.mark.parametrize(("errors", "passed"), [((1e-2, 5e-3), True), ((3e-2, 5e-3), False), ((1e-2, 7e-3), False)])
+def test_errors_on_the_coarsest_and_on_the_finest_grid_count(errors: tuple[float, float], passed: bool) -> None:
+    assert Convergence("contact", 1, (100, 800), errors, (2e-2, 6e-3)).passed is passed
 
 
 def test_rates_are_claimed_on_smooth_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:

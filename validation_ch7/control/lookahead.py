@@ -51,7 +51,8 @@ def count_sequences(config: EnvironmentConfig, depth: int) -> int:
 class LookAhead:
     """Takes the first phase of the sequence with the least delay over ``depth`` decisions.
 
-    Exhaustive model predictive control with perfect knowledge of the coming arrivals: no controller that
+    Exhaustive model predictive control with perfect knowledge of the coming arrivals (enumeration over a rolling
+    horizon, as OPAC began: Gartner, Transportation Research Record 906, 1983): no controller that
     minimises delay over the same horizon can do better, which makes it a yardstick, not a rival; one that plans
     further ahead can. While a change or the least green locks the light, every request has the same effect, so
     one of them stands for all.

@@ -18,7 +18,7 @@ LONGEST_CYCLE_S = 120.0
 
 @dataclass(frozen=True)
 class FixedTime:
-    """Each phase in turn for its time, whatever the traffic.
+    """Each phase in turn for its time, whatever the traffic: pretimed control (Webster 1958; HCM chapter 19).
 
     Attributes:
         green_s: green of each phase [s]; 0 skips it.
@@ -85,7 +85,7 @@ def webster_greens(ratios: list[float], lost_s: float) -> tuple[float, ...]:
 
 
 class RandomPhase:
-    """A phase drawn evenly at each decision, from a generator that the caller owns."""
+    """A phase drawn evenly at each decision, from a generator that the caller owns: the floor of any comparison."""
 
     def __init__(self, generator: np.random.Generator) -> None:
         self.generator = generator

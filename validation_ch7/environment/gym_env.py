@@ -19,7 +19,7 @@ Observation = NDArray[np.float32]
 
 
 class TrafficEnv(gymnasium.Env[Observation, Any]):
-    """Signalised intersections on two-class ARZ traffic; spaces and units: :mod:`.spaces`.
+    """Signalised intersections on two-class ARZ traffic; tables of observation and action, with units: :mod:`.spaces`.
 
     An episode never terminates; it is truncated at the horizon. ``info["traffic"]`` at its end holds
     :func:`~validation_ch7.traffic.summarise`.

@@ -13,8 +13,31 @@ last   vehicles q that wait outside the network                    q / (q + scal
 then for each intersection: the phase that has or will have green (one-hot), 1 while yellow or all-red is shown,
 and the time t [s] since the last change as t / (t + 30 s).
 
-Action: ``phase``: the phase wanted, 0 to phases - 1; ``switch``: 0 keep, 1 go to the next phase. One intersection:
-``Discrete``; several: ``MultiDiscrete``. A request during yellow, all-red or the least green changes nothing.
+The default environment, four roads seen in three segments and two phases, has these 28 numbers:
+
+======  =============================================================  ===========
+index   meaning                                                        unit
+======  =============================================================  ===========
+6 i     motorbikes queued on approach i: north, south, east, west      share [-]
+6 i+1   cars queued there                                              share [-]
+6 i+2…  occupancy of its segments: next to the stop line, middle, far  share [-]
+6 i+5   vehicles outside                                               share [-]
+24, 25  phase 0, phase 1 has or will have green                        0 or 1
+26      yellow or all-red is shown                                     0 or 1
+27      time since the last change                                     t / (t + 30 s)
+======  =============================================================  ===========
+
+Action, for each intersection (one: ``Discrete``; several: ``MultiDiscrete``, row by row):
+
+==========  ===============  ==========================================================
+kind        value            meaning
+==========  ===============  ==========================================================
+``phase``   0 to phases - 1  the phase of ``signal.phases`` that is to have green
+``switch``  0                keep the phase
+``switch``  1                go to the next phase, after the last one to the first
+==========  ===============  ==========================================================
+
+A request during yellow, all-red or the least green changes nothing.
 """
 
 from __future__ import annotations
