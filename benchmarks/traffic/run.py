@@ -92,12 +92,15 @@ def as_table(result: dict[str, Any]) -> str:
             ratio = f"{row['steps_per_s'] / reference:.1f}" if reference else "-"
             lines.append(f"| {name} | {row['steps_per_s']:,.0f} | {row['sim_s_per_s']:,.0f} | {ratio} |")
     kinds = list(training.ENVIRONMENTS)
-    lines += ["", f"| training steps/s | environments | {' | '.join(kinds)} | ours / null |"]
-    lines += ["|---" * (len(kinds) + 3) + "|"]
+    shares = [f"{kind} / {ceiling}" for kind, ceiling in training.SHARES]
+    lines += ["", f"| training steps/s | environments | {' | '.join(kinds)} |", "|---" * (len(kinds) + 2) + "|"]
     for row in result["training"]:
-        share = row["ours"] / row["null"]
         rates = " | ".join(f"{row[kind]:,.0f}" for kind in kinds)
-        lines.append(f"| {row['algorithm']} | {row['environments']} | {rates} | {share:.2f} |")
+        lines.append(f"| {row['algorithm']} | {row['environments']} | {rates} |")
+    lines += ["", f"| share of the ceiling | environments | {' | '.join(shares)} |", "|---" * (len(shares) + 2) + "|"]
+    for row in result["training"]:
+        ratios = " | ".join(f"{row[kind] / row[ceiling]:.2f}" for kind, ceiling in training.SHARES)
+        lines.append(f"| {row['algorithm']} | {row['environments']} | {ratios} |")
     lines += [
         "",
         "| intersections | cells | environments | us per environment step | ns per cell update |",

@@ -13,15 +13,16 @@ from gymnasium import spaces
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
+from validation_ch7.config import load_section, section_file
 from validation_ch7.environment import TrafficEnv, make_vec_env
 from validation_ch7.environment_config import EnvironmentConfig, Network
 
 
 class NullVecEnv(VecEnv):
-    """Answers at once with the same arrays: what is left is SB3's own cost."""
+    """Answers at once with the same arrays, of the shapes of ``config``: what is left is SB3's own cost."""
 
-    def __init__(self, rows: int) -> None:
-        like = make_vec_env(EnvironmentConfig(), [0])
+    def __init__(self, config: EnvironmentConfig, rows: int) -> None:
+        like = make_vec_env(config, [0])
         assert isinstance(like.observation_space, spaces.Box)
         self.observation = np.zeros((rows, *like.observation_space.shape), np.float32)
         self.infos: list[dict[str, Any]] = [{} for _ in range(rows)]
@@ -52,13 +53,19 @@ class NullVecEnv(VecEnv):
         return [False] * self.num_envs
 
 
+DEFAULT = EnvironmentConfig()
 SHORT_ROADS = EnvironmentConfig(network=Network(entry_length_m=250))
+SECTION = load_section(section_file("section_7_6_rl_performance")).environment  # traffic_light_control
 ENVIRONMENTS: dict[str, Callable[[int], VecEnv]] = {
-    "ours": lambda rows: make_vec_env(EnvironmentConfig(), range(rows)),
+    "ours": lambda rows: make_vec_env(DEFAULT, range(rows)),
     "ours, roads of 250 m": lambda rows: make_vec_env(SHORT_ROADS, range(rows)),
     "DummyVecEnv of ours": lambda rows: DummyVecEnv([TrafficEnv] * rows),
-    "null": NullVecEnv,
+    "null": lambda rows: NullVecEnv(DEFAULT, rows),
+    "ours, section 7.6": lambda rows: make_vec_env(SECTION, range(rows)),
+    "null, section 7.6": lambda rows: NullVecEnv(SECTION, rows),
 }
+SHARES = (("ours", "null"), ("ours, roads of 250 m", "null"), ("ours, section 7.6", "null, section 7.6"))
+"""Which rates are compared with which ceiling; observations of short roads have the shape of the default's."""
 
 
 def ppo(env: VecEnv) -> Any:
