@@ -12,7 +12,10 @@ from validation_ch7.schema import parse_document
 @pytest.mark.parametrize(
     ("data", "key"),
     [
-        ({"network": {"cell_length_m": 0}}, r"network.cell_length_m: .* greater than or equal to 0.5, found 0 \(.*\[m\]"),
+        (
+            {"network": {"cell_length_m": 0}},
+            r"network.cell_length_m: .* greater than or equal to 0.5, found 0 \(.*\[m\]",
+        ),
         ({"network": {"cell_length_m": 7}}, r"entry_length_m \[m\] must be a multiple"),
         ({"network": {"turning_east_west": {"u_turn": 0.1}}}, "network.turning_east_west.u_turn"),
         ({"network": {"turning_north_south": {"left": 0.5}}}, r"must be 1 \[-\], not 1.35"),

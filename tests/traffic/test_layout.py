@@ -102,7 +102,9 @@ def test_state_of_another_configuration_is_refused() -> None:
         ("clock", (0,), -1, r"clock \(decisions\)"),
     ],
 )
-def test_a_state_that_no_road_can_have_is_refused(name: str, place: tuple[object, ...], value: float, where: str) -> None:
+def test_a_state_that_no_road_can_have_is_refused(
+    name: str, place: tuple[object, ...], value: float, where: str
+) -> None:
     simulator = Simulator(EnvironmentConfig(), 1)
     state = simulator.get_state()
     state[name][place] = value

@@ -36,7 +36,8 @@ _CONFIGURATION = frozenset(
     | {"optimize_memory_usage", "handle_timeout_termination", "n_steps", "gamma", "env", "n_sampled_goal"}
     | {"goal_selection_strategy", "her_ratio", "copy_info_dict", "desired_goal_strategy"}
 )
-_LASTING = frozenset({ReplayBuffer, DictReplayBuffer, HerReplayBuffer})  # the one for n steps edits timeouts for a while
+_LASTING = frozenset({ReplayBuffer, DictReplayBuffer, HerReplayBuffer})
+"""Classes that never change a transition; the one for n steps marks the newest row for a while when it samples."""
 _CHUNK_BYTES = 8 << 20  # two of them fit into most caches, and a million rows make thirty files
 
 
@@ -169,9 +170,7 @@ def write_chunks(folder: Path, snapshot: ReplaySnapshot, compress: bool = False)
     length = _chunk_rows(snapshot.ring.arrays)
     starts = range(snapshot.first, snapshot.added, length)
     ends = [min(start + length, snapshot.added) for start in starts]
-    written = [
-        _write_chunk(folder, snapshot, start, end, compress) for start, end in zip(starts, ends, strict=True)
-    ]
+    written = [_write_chunk(folder, snapshot, start, end, compress) for start, end in zip(starts, ends, strict=True)]
     return Replay(capacity=snapshot.capacity, added=snapshot.added, chunks=(*snapshot.kept, *written))
 
 

@@ -131,11 +131,12 @@ def take_model(model: BaseAlgorithm, capture: Capture) -> dict[str, Node]:
 def evolving_attributes(model: BaseAlgorithm) -> list[str]:
     """Return the names of attributes that are neither configuration nor infrastructure."""
     skip = _not_evolving(type(model), tuple(model._get_torch_save_params()[1]))
-    return [name for name, value in vars(model).items() if name not in skip and (_plain(value) or not immaterial(value))]
+    return [name for name, value in vars(model).items() if name not in skip and not _immaterial(value)]
 
 
-def _plain(value: Any) -> bool:
-    return value is None or isinstance(value, (bool, int, float, str))
+def _immaterial(value: Any) -> bool:
+    plain = value is None or isinstance(value, (bool, int, float, str))
+    return not plain and immaterial(value)
 
 
 @functools.cache
