@@ -50,12 +50,13 @@ def run_command(
     if token_file is not None:
         use_token(token_file)
     spec = load_study(study_path).reduced(seeds)
-    console = Console(sys.stderr if as_json else None)
+    console = Console(sys.stderr if as_json else sys.stdout)
     if address is not None and address.startswith(("http://", "https://")):
         words = _words(workspace, study_path, config_path, jobs, seeds, train_only)
         return _as_job(spec, workspace, address, words, console, as_json)
     section = config_path or section_file(spec.section)
     with contextlib.ExitStack() as crew:
+        crew.enter_context(contextlib.redirect_stdout(sys.stderr))  # Ray reports lost workers with print()
         trainers = choose_executor(spec, executor, jobs, address)
         crew.callback(trainers.close)
         judges = None if train_only else choose_judges(trainers, jobs)
