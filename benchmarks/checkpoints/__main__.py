@@ -34,21 +34,32 @@ def rows(folder: Path, full: int, rounds: int, saves: int) -> Iterator[Row]:
     yield Row("share of wall time, ours", 100 * costs["ours"] / (interval + costs["ours"]), "%", 0.2)
     rival = costs["CheckpointCallback"]
     yield Row("share of wall time, CheckpointCallback", 100 * rival / (interval + rival), "%")
-    written, needed = measure.bytes_per_save(_new(folder), full)
-    yield Row("bytes per save / (new transitions + model)", written / needed, "x", 1.1, f"{written:,.0f} bytes")
     growth = measure.store_growth(_new(folder), full // 10, saves)
     yield Row(f"store after {saves} saves / one buffer", growth, "x", 1.2, "the buffer was written over 10 times")
-    times = measure.resume(_new(folder), full, rounds)
-    yield Row("resume to first step / (read + sha256)", times["resume"] / times["read + sha256"], "x", 1.2,
-              f"{times['resume']:.3f} s")  # fmt: skip
-    yield Row(
-        "verify / (sha256 + copy)", times["verify"] / times["sha256 + copy"], "x", None, f"{times['verify']:.3f} s"
-    )
+    for size in (full // 100, full // 10, full):
+        yield from _by_size(folder, size, size == full, rounds)
+    starts = measure.process(_new(folder), full, max(3, rounds // 2))
+    yield Row("process start to first step, resumed", starts["resumed"], "s", None, f"{full:,} rows")
+    yield Row("process start to first step, nothing to resume", starts["anew"], "s")
     yield Row("state capture", 1e3 * measure.capture(20 * rounds), "ms", 1.0)
     for count in (10, 1000):
         crowd = measure.crowded(_new(folder), count, rounds)
         yield Row(f"save blocks, {count} in the store", 1e3 * crowd["blocked"], "ms", None,
-                  f"whole save {1e3 * crowd['whole']:.1f} ms")  # fmt: skip
+                  f"whole save {1e3 * crowd['whole']:.1f} ms, restore {1e3 * crowd['restored']:.1f} ms")  # fmt: skip
+
+
+def _by_size(folder: Path, size: int, full: bool, rounds: int) -> Iterator[Row]:
+    written, needed = measure.bytes_per_save(_new(folder), size)
+    name = f"{size:,} rows: bytes per save / (new transitions + model)"
+    yield Row(name, written / needed, "x", 1.1 if full else None, f"{written:,.0f} bytes")
+    times = measure.resume(_new(folder), size, rounds)
+    yield _compared(f"{size:,} rows: resume to first step", times, "resume", "read + sha256", 1.2 if full else None)
+    yield _compared(f"{size:,} rows: verify", times, "verify", "sha256 + copy")
+    yield _compared(f"{size:,} rows: restore", times, "restore", "sha256 + copy")
+
+
+def _compared(what: str, times: dict[str, float], ours: str, rival: str, target: float | None = None) -> Row:
+    return Row(f"{what} / ({rival})", times[ours] / times[rival], "x", target, f"{1e3 * times[ours]:.1f} ms")
 
 
 def _blocking(what: str, costs: dict[str, float], target: float | None) -> Iterator[Row]:

@@ -7,6 +7,9 @@ import hashlib
 import os
 import shutil
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +22,10 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from benchmarks.checkpoints.workloads import ROW_BYTES, advance, dqn, ppo, saver_for, sb3_for, torchrl_for
 from validation_ch7.checkpoints import CheckpointStore, learn_resumable
+from validation_ch7.checkpoints.compatibility import describe_model
 from validation_ch7.checkpoints.generators import take_generators
 from validation_ch7.checkpoints.graph_capture import Capture
+from validation_ch7.checkpoints.select import resume_newest
 from validation_ch7.checkpoints.snapshot import sde_matrices, take_model
 
 Timed = Callable[[], float]
@@ -140,12 +145,12 @@ def bytes_per_save(folder: Path, rows: int) -> tuple[float, float]:
     saver.save("rollout_start", {})
     saver.close()
     before = set(folder.rglob("*"))
-    advance(model, SAVE_FREQ)
+    advance(model, min(SAVE_FREQ, rows))
     saver.save("rollout_start", {})
     saver.close()
     written = sum(path.stat().st_size for path in set(folder.rglob("*")) - before if path.is_file())
     model.save(folder / "plain.zip")
-    return written, SAVE_FREQ * ROW_BYTES + (folder / "plain.zip").stat().st_size
+    return written, min(SAVE_FREQ, rows) * ROW_BYTES + (folder / "plain.zip").stat().st_size
 
 
 def store_growth(folder: Path, rows: int, saves: int) -> float:
@@ -174,7 +179,7 @@ class FirstStep(BaseCallback):
 
 
 def resume(folder: Path, rows: int, rounds: int) -> dict[str, float]:
-    """Return the medians of: resume to the first step, verify, read + hash, and hash + copy [s]."""
+    """Return the medians of: resume to the first step, verify, restore, read + hash, and hash + copy [s]."""
     model = dqn(rows)
     saver = saver_for(model, folder / "store")
     saver.save("rollout_start", {})
@@ -197,8 +202,37 @@ def resume(folder: Path, rows: int, rounds: int) -> dict[str, float]:
             "resume": first_step,
             "read + sha256": lambda: seconds(lambda: [hashlib.sha256(path.read_bytes()).digest() for path in files]),
             "verify": lambda: seconds(lambda: store.verify(store.paths()[0])),
+            "restore": lambda: seconds(lambda: _restore(store, target)),
             "sha256 + copy": lambda: seconds(lambda: [_hash_and_copy(path, folder / "copy") for path in files]),
         },
+        rounds,
+    )
+
+
+def _restore(store: CheckpointStore, model: BaseAlgorithm) -> None:
+    found = resume_newest(store, model, describe_model(model), lambda _: None)
+    assert found is not None
+
+
+def process(folder: Path, rows: int, rounds: int) -> dict[str, float]:
+    """Return the medians from the start of a process to its first step of training, resumed and anew [s]."""
+    saver = saver_for(dqn(rows), folder / "store")
+    saver.save("rollout_start", {})
+    saver.close()
+
+    def started(root: Path) -> float:
+        command = [sys.executable, "-m", "benchmarks.checkpoints.process", str(root), str(rows)]
+        begin = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+            assert child.stdout is not None
+            line = child.stdout.readline()
+            took = time.perf_counter() - begin
+            child.kill()
+        assert line.strip() == b"first step", line
+        return took
+
+    return interleaved(
+        {"resumed": lambda: started(folder / "store"), "anew": lambda: started(Path(tempfile.mkdtemp(dir=folder)))},
         rounds,
     )
 
@@ -243,4 +277,5 @@ def crowded(folder: Path, count: int, rounds: int) -> dict[str, float]:
         blocked.append(time.perf_counter() - begin)
         saver.close()
         whole.append(time.perf_counter() - begin)
-    return {"blocked": statistics.median(blocked), "whole": statistics.median(whole[1:] or whole)}
+    restored = statistics.median(seconds(lambda: _restore(saver._store, model)) for _ in range(rounds))
+    return {"blocked": statistics.median(blocked), "whole": statistics.median(whole[1:] or whole), "restored": restored}

@@ -56,10 +56,15 @@ def _remember_episodes(model: BaseAlgorithm) -> None:
         model.ep_info_buffer.append({"r": index + 0.5, "l": 500, "t": index + 0.25})
 
 
+def empty_dqn(rows: int) -> DQN:
+    """Return a DQN whose buffer has room for ``rows`` transitions."""
+    env = DummyVecEnv([lambda: Monitor(Cheap())])
+    return DQN("MlpPolicy", env, buffer_size=rows, learning_starts=100, device="cpu", seed=0)
+
+
 def dqn(rows: int) -> DQN:
     """Return a DQN whose buffer holds ``rows`` transitions and is full."""
-    env = DummyVecEnv([lambda: Monitor(Cheap())])
-    model = DQN("MlpPolicy", env, buffer_size=rows, learning_starts=100, device="cpu", seed=0)
+    model = empty_dqn(rows)
     model.learn(8)
     _remember_episodes(model)
     buffer: Any = model.replay_buffer
