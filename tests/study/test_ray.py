@@ -68,7 +68,7 @@ def test_a_killed_driver_takes_its_ray_along_and_the_same_command_ends_where_one
     running = StudyRunning(place, "--executor", "ray", "--jobs", "1", "--train-only")
     running.until_saved(FIRST, 256)
     worker = trainer(FIRST)
-    kill(running.process)
+    kill(psutil.Process(running.process.pid))
     running.process.communicate()
     psutil.wait_procs([worker], timeout=60)
     assert not worker.is_running()
