@@ -19,7 +19,7 @@ from validation_ch7.traffic.checks import Check, run_checks
 CELLS = (100, 200, 400, 800)
 SMOOTH_CELLS = (20, 40, 80, 160)
 GREATEST_ERRORS = {
-    "shock + contact": (1.17e-2, 4.2e-3),
+    "shock + contact": (1.24e-2, 4.2e-3),  # an exact Riemann solver has 1.17e-2 on the coarsest
     "rarefaction + contact": (9.1e-3, 2.7e-3),
     "contact": (4.5e-2, 1.7e-2),
     "vacuum": (1.4e-2, 3.1e-3),
