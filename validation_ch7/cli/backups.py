@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from validation_ch7.checkpoints.backup import Backup, back_up, list_backups, restore_backup
+from validation_ch7.checkpoints.backup_limit import limit_backups
 from validation_ch7.checkpoints.inventory import Kind, Standing, require_usable, take_inventory
 from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.cli.outcome import print_json
@@ -22,9 +23,11 @@ def list_all(selection: Selection) -> int:
     if rows:
         columns = (Column("name"), Column("size", right=True), Column("checkpoints", right=True))
         screen.table(columns, rows)
-        screen.say("Put one back: python -m validation_ch7 checkpoints restore NAME")
+        screen.say("Put one back:")
+        screen.whole(f"python -m validation_ch7 checkpoints restore NAME{selection.typed()}", indent=2)
     else:
-        screen.say("No backup yet. Take one: python -m validation_ch7 checkpoints backup")
+        screen.say("No backup yet. Take one:")
+        screen.whole(f"python -m validation_ch7 checkpoints backup{selection.typed()}", indent=2)
     if selection.as_json:
         print_json({"success": True, "backups": [_json(item) for item in backups]})
     return EXIT_DONE
@@ -36,6 +39,7 @@ def take_backup(selection: Selection, reason: str) -> int:
     require_usable(take_inventory(store, verify=False)[:1], store.folder)
     with store.exclusive(f"backup of {store.prefix}"):
         made = back_up(store, reason)
+        limit_backups(store, selection.retention().backup_bytes)
     assert made is not None
     screen.say(f"✓ {made.path.name}: {_checkpoints(made)} checkpoint(s), {size_text(made.bytes)}")
     screen.whole(f"in {made.path}", indent=2)
@@ -58,6 +62,7 @@ def put_back(selection: Selection, name: str) -> int:
         damaged = [f"{item.path.name}: {item.reason}" for item in items if item.standing is Standing.DAMAGED]
     with store.exclusive(f"restoring {wanted}"):
         restored = restore_backup(store, wanted)
+        limit_backups(store, selection.retention().backup_bytes)
     newest = next(iter(store.entries()), None)
     for line in damaged:
         screen.say(f"✗ {line}", style="yellow")
