@@ -28,6 +28,8 @@ What only Kaggle needs is a warning. The whole chain is checked by
 verify_checkpoint_system.py.
 """
 )
+_COMMAND = "python -m "
+"""What is to be copied begins so, and is never folded."""
 _STYLES = {"warning": "yellow", "missing": "red"}
 
 
@@ -60,7 +62,8 @@ def _doctor(workspace: Path | None, online: bool, as_json: bool) -> int:
         word = word_of(finding)
         screen.say(f"{word:<9}{finding.check}: {finding.text}", style=_STYLES.get(word, ""))
         if finding.remedy is not None:
-            screen.whole(f"next: {finding.remedy}", indent=9)
+            show = screen.whole if finding.remedy.startswith(_COMMAND) else screen.say
+            show(f"next: {finding.remedy}", indent=9)
     works = not any(word_of(finding) == "missing" for finding in found)
     screen.say()
     screen.say("Training works on this machine." if works else "Something is missing that training needs.")
