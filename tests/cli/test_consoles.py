@@ -50,7 +50,7 @@ def test_other_views_fit_into_80_columns(call, tree, words):
     assert folded and max(len(line) for line in folded) <= 80
 
 
-@pytest.mark.parametrize("words", [["status"], ["compare", "latest", "best"], ["study", "status"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["status"], ["compare", "latest", "best"]], ids=" ".join)
 def test_no_color_is_obeyed_by_other_views(call, tree, words):
     tree.damage(104)
     assert "\x1b" in call(*words, "--workspace", tree.workspace, env=TERMINAL).stdout
