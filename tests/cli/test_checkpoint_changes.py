@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.cli.conftest import plain
@@ -99,6 +101,13 @@ def test_backup_is_taken_listed_and_put_back(ask, tree):
         "before-prune",
         "before-big-change",
     ]
+
+
+def test_list_of_backups_says_how_old_each_is_and_where_it_goes_on(ask, tree):
+    back_up(tree.store, "yesterday", now=datetime.now(UTC) - timedelta(days=1, minutes=1))
+    [row] = [line for line in ask("backup", "--list").stdout.splitlines() if "yesterday" in line]
+    assert row.split()[1:6] == ["1", "d", "304", "3", row.split()[5]]
+    assert plain(ask("backup", "--list", "--json"))["backups"][0]["steps"] == 304
 
 
 def test_restore_can_be_undone(ask, tree):
