@@ -18,6 +18,7 @@ from validation_ch7.checkpoints import CheckpointStore
 from validation_ch7.checkpoints.admission import Admission
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.backup import FRESH, archive_all
+from validation_ch7.checkpoints.backup_limit import limit_backups
 from validation_ch7.checkpoints.compatibility import CompatibilityReport, report
 from validation_ch7.checkpoints.planning import Choice, choose_parent, origin_of
 from validation_ch7.conductor import OUTPUT, TAG, Conductor, by_ctrl_c, reference
@@ -267,6 +268,7 @@ class ValidationKaggleManager:
         if backup is not None and logs.is_dir():
             with storage_errors(logs):
                 logs.rename(backup.path / "logs")
+        limit_backups(store, config.checkpoints.backup_bytes)
         kept = f"{len(backup.files)} file(s) archived in {backup.path}" if backup else "there was nothing to archive"
         self.say(f"{TAG} --fresh: {kept}; starting at step 0")
 

@@ -133,8 +133,7 @@ class SectionConfig(Document):
         """Return the configuration as lines for people; of the environment, what differs from the defaults."""
         plain = self.plain()
         parts = ("training", "checkpoints", "evaluation", "session")
-        usual = EnvironmentConfig().model_dump(mode="json")
-        changed = {key: value for key, value in plain["environment"].items() if value != usual[key]}
+        changed = _changed(plain["environment"], EnvironmentConfig().model_dump(mode="json"))
         environment = _inline(changed) if changed else "the defaults of environment_config.py"
         first = f"[CONFIG] seed: {self.seed}; environment: {environment}"
         return [first, *(f"[CONFIG] {part}: {_inline(plain[part])}" for part in parts)]
@@ -312,6 +311,20 @@ def _training(algorithm: str, entry: Mapping[str, Any], where: str) -> TrainingC
         named["normalize"] = {} if named["normalize"] else None
     rest = {key: value for key, value in entry.items() if key not in named}
     return parse_document(TrainingConfig, {"algorithm": algorithm, "hyperparameters": rest, **named}, where)
+
+
+def _changed(values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what differs, of nested parts only what differs in them.
+
+    >>> _changed({"a": 1, "b": {"c": 2, "d": 3}, "e": {"f": 4}}, {"a": 1, "b": {"c": 2, "d": 0}, "e": None})
+    {'b': {'d': 3}, 'e': {'f': 4}}
+    """
+    changed = {}
+    for key, value in values.items():
+        before = usual.get(key)
+        if value != before:
+            changed[key] = _changed(value, before) if isinstance(value, dict) and isinstance(before, dict) else value
+    return changed
 
 
 def _inline(value: Mapping[str, Any]) -> str:

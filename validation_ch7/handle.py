@@ -228,14 +228,15 @@ class SessionHandle:
         reached = next((found for line in reversed(self._lines) if (found := read_progress(line)) is not None), None)
         reached = reached or Standing(entry.steps_before, entry.stop_at)
         over = entry.phase.over
+        steps = entry.steps_after if over and entry.steps_after is not None else reached.steps
         state = (entry.status or entry.phase.value) if over or told is None else told.state.value
         return HandleStatus(
             self.session_id,
             state,
             (entry.error or "") if over or told is None else told.message,
             over,
-            entry.steps_after if over and entry.steps_after is not None else reached.steps,
-            entry.stop_at,
+            steps,
+            max(entry.stop_at, reached.target, steps if over else 0),  # the last rollout is whole
             self._run.mean_reward if self._run else reached.reward,
         )
 

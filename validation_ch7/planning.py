@@ -123,10 +123,15 @@ def same_place(backend: str, workspace: Path | None, flags: Mapping[str, object]
     given: dict[str, object] = {"backend": None if backend == "auto" else backend, "workspace": workspace}
     given |= {name: flags.get(name) for name in ("scenario", "algorithm", "config", "seed")}
     relay = " --relay" if flags.get("relay") else ""
-    return "".join(f" --{name} {_quoted(str(value))}" for name, value in given.items() if value is not None) + relay
+    return "".join(f" --{name} {quoted(str(value))}" for name, value in given.items() if value is not None) + relay
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a word of a command line as cmd, PowerShell and bash take it.
+
+    >>> print(quoted("runs/a"), quoted("my runs"))
+    runs/a "my runs"
+    """
     return text if re.fullmatch(r"[\w./\\:,=+@%~-]+", text) else f'"{text}"'
 
 

@@ -219,11 +219,14 @@ def test_notebook_shows_what_is_known_and_asks_nobody(place, slow):
     assert "running" in page and handle.session_id in page and "128" in page and "reward -3.5" in page
 
 
-def test_plot_shows_the_chain_and_the_running_session(place, slow):
+def test_plot_shows_the_chain_with_its_borders_and_the_running_session(place, slow):
     place.backend = slow.honest
+    place.run(quick=True)
     place.run(quick=True)
     place.backend = slow
     handle = place.manager().submit(config=place.config, quick=True)
     [axes] = handle.plot().axes
     labels = {line.get_label() for line in axes.lines}
     assert "evaluation" in labels and "this session's log" in labels
+    borders = [line.get_xdata()[0] for line in axes.lines if line.get_zorder() == 0]
+    assert borders == [256]

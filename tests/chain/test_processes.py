@@ -2,17 +2,24 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.chain.conftest import Place
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.resume import state_digest
+from validation_ch7.cli.conclusion import conclude
+from validation_ch7.cli.main import main
+from validation_ch7.console import Console
+from validation_ch7.planning import same_place
+from validation_ch7.section_run import SectionRun
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "validation_ch7" / "scripts" / "run_kaggle_validation_section_7_6.py"
@@ -136,6 +143,44 @@ def test_two_runs_of_the_command_print_one_json_object_each_and_the_second_resum
     assert (one["steps_after"], two["steps_before"], two["steps_after"]) == (256, 256, 512)
     assert "Traceback" not in first.stderr + second.stderr
     assert "[OK] Successfully restored" in second.stderr
+
+
+def next_words(text):
+    """Return the words of each command after "Next:"."""
+    lines = text.split("Next:\n")[1].splitlines()
+    return [shlex.split(line) for line in lines if line.startswith("   python -m validation_ch7 ")]
+
+
+def parsed(words):
+    command = main
+    words = words[3:]
+    while isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+    return command.make_context(command.name, words).params
+
+
+def test_last_lines_of_the_first_run_say_what_happened_where_it_lies_and_three_commands_that_exist(tmp_path):
+    place = Place(tmp_path / "a place ü")
+    done = run(place, "--quick")
+    last = done.stdout[done.stdout.index("completed: traffic_light_control, steps 0 -> 256") :]
+    [results] = [line for line in last.splitlines() if line.startswith("   results: ")]
+    assert Path(results.removeprefix("   results: ")).is_dir()
+    commands = next_words(last)
+    assert [words[3] for words in commands] == ["run", "run", "status"]
+    assert all(parsed(words)["workspace"] == place.root for words in commands)
+    assert len(last.splitlines()) < 20 and last.splitlines()[-1].startswith("      ")
+
+
+def test_last_lines_of_a_run_that_failed_name_the_doctor_and_commands_that_exist(tmp_path, capsys):
+    failed = SectionRun(False, "failed", "local", "city", 0, 0, 8192, "models", error="no room", exit_code=4)
+    flags = {"config": tmp_path / "my section.yml", "scenario": "city"}
+    home = same_place("auto", tmp_path, {})
+    conclude(failed, Console(), same_place("local", tmp_path, flags), same_place("auto", tmp_path, flags), home)
+    shown = capsys.readouterr().out
+    assert "failed: city" in shown and "why: no room" in shown and "results: none" in shown
+    commands = next_words(shown)
+    assert [words[3] for words in commands] == ["run", "status", "doctor"]
+    assert all(parsed(words)["workspace"] == tmp_path for words in commands)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Completion of words, as the shells ask for it; bash is asked for real, the others through their protocol."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -29,6 +30,11 @@ def test_script_names_program_and_variable(call, shell):
     assert result.exit_code == 0, result.output
     assert "validation-ch7" in result.stdout and "_VALIDATION_CH7_COMPLETE" in result.stdout
     assert "%(" not in result.stdout
+
+
+def test_script_comes_as_json_too(call):
+    told = json.loads(call("completion", "bash", "--json").stdout)
+    assert told == {"shell": "bash", "script": call("completion", "bash").stdout.rstrip("\n")}
 
 
 def test_unknown_shell_is_usage(call):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.cli.conftest import HOSTILE, ROOT, child
+from tests.cli.conftest import HOSTILE, ROOT, SECTION, child, write_summary
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 TERMINAL = {"FORCE_COLOR": "1", "COLUMNS": "80", "TERM": "xterm"}
@@ -35,6 +35,32 @@ def test_everything_fits_into_80_columns(ask, tree, words):
     lines = COLOUR.sub("", result.stdout).splitlines()
     folded = [line for line in lines if str(tree.root) not in line]  # paths are left whole, to be copied
     assert folded and max(len(line) for line in folded) <= 80
+
+
+OTHER_VIEWS = [["status"], ["doctor"], ["compare", "latest", "best"], ["checkpoints", "backup"], ["study", "status"]]
+
+
+@pytest.mark.parametrize("words", OTHER_VIEWS, ids=" ".join)
+def test_other_views_fit_into_80_columns(call, tree, words):
+    write_summary(tree.workspace / "validation_output" / "results" / "local_one" / SECTION, HOSTILE, -12.5)
+    shown = call(*words, "--workspace", tree.workspace, env=TERMINAL)
+    assert shown.exit_code == 0, shown.output
+    lines = COLOUR.sub("", shown.stdout).splitlines()
+    folded = [line for line in lines if str(tree.workspace) not in line and "python -m" not in line]  # to be copied
+    assert folded and max(len(line) for line in folded) <= 80
+
+
+@pytest.mark.parametrize("words", [["status"], ["compare", "latest", "best"]], ids=" ".join)
+def test_no_color_is_obeyed_by_other_views(call, tree, words):
+    tree.damage(104)
+    assert "\x1b" in call(*words, "--workspace", tree.workspace, env=TERMINAL).stdout
+    assert "\x1b" not in call(*words, "--workspace", tree.workspace, env=TERMINAL | {"NO_COLOR": "1"}).stdout
+
+
+def test_no_color_is_obeyed_by_every_view_of_checkpoints(ask, tree):
+    tree.damage(304)
+    for words in VIEWS:
+        assert "\x1b" not in ask(*words, env=TERMINAL | {"NO_COLOR": "1"}).stdout, words
 
 
 def test_rows_with_usual_names_stand_on_one_line(ask, tree):

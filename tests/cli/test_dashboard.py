@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
-from tests.cli.conftest import HOSTILE, PREFIX, SECTION, plain, write_summary
+from tests.cli.conftest import HOSTILE, PREFIX, ROOT, SECTION, plain, write_summary
 from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.cli.selection import Selection
 from validation_ch7.journal import Journal, JournalEntry, Phase
@@ -178,3 +180,15 @@ def test_recorded_study_is_shown_with_its_intervals_and_what_it_falls_short_of(t
     assert scores == [("ppo (trained)", 20.0, 20), ("webster", 25.0, 10)]
     assert [fault.split("/")[0] for fault in view.faults] == ["b", "c"]
     assert "near &lt;saturation&gt;" in render_page(view)
+
+
+def test_missing_chart_library_is_one_message_that_says_how_to_install_it(tmp_path):
+    code = (
+        "import sys; sys.modules['bokeh'] = None\n"
+        "from validation_ch7.cli.main import main; main(['dashboard', '--workspace', sys.argv[1]])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "The package 'bokeh" in ran.stderr and "pip install" in ran.stderr and "Traceback" not in ran.stderr

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
+import shlex
+
 import pytest
 from click import Group
 
 from tests.cli.conftest import HOSTILE, PREFIX, SECTION, child, plain, write_summary
+from validation_ch7.cli.leaf import PROGRAM
 from validation_ch7.cli.main import main
 from validation_ch7.journal import Journal, JournalEntry, Phase
 
@@ -86,15 +90,46 @@ def test_run_is_the_command_of_the_script(call, tmp_path):
     assert result.exit_code == 0 and "Dry run" in result.stdout
 
 
-def test_every_command_speaks_json_and_has_help():
-    for path, command in commands(main):
-        assert command.help, path
-        flags = {flag for option in command.params for flag in option.opts}
-        assert isinstance(command, Group) or "--json" in flags, path
-
-
 def commands(group, path=()):
     for name, command in group.commands.items():
         yield (*path, name), command
         if isinstance(command, Group):
             yield from commands(command, (*path, name))
+
+
+LEAVES = [(path, command) for path, command in commands(main) if not isinstance(command, Group)]
+EVERY_LEAF = pytest.mark.parametrize(("path", "command"), LEAVES, ids=[" ".join(path) for path, _ in LEAVES])
+
+
+@EVERY_LEAF
+def test_every_command_speaks_json_and_has_help_with_examples_in_80_columns(call, path, command):
+    assert command.help
+    assert "--json" in {flag for option in command.params for flag in option.opts}
+    lines = call(*path, "--help", env={"COLUMNS": "80"}).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    below = lines[lines.index("  Examples:") + 1 :]
+    shown = [line.strip().split("  ")[0] for line in below if line.startswith(f"    {PROGRAM} ")]
+    assert shown and all(example.startswith(f"{PROGRAM} {' '.join(path)}") for example in shown)
+    for example in shown:
+        command.make_context(path[-1], shlex.split(example)[1 + len(path) :])
+
+
+def test_help_of_groups_fits_into_80_columns_too(call):
+    for path in [(), *(path for path, command in commands(main) if isinstance(command, Group))]:
+        assert max(map(len, call(*path, "--help", env={"COLUMNS": "80"}).stdout.splitlines())) <= 80
+    assert "1 a fault of this program" in call("--help").stdout
+
+
+@EVERY_LEAF
+def test_wrong_flag_is_one_json_object_where_json_is_wanted(call, path, command):
+    result = call(*path, "--nonsense", "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["exit_code"], told["success"]) == (2, 2, False)
+    assert "--nonsense" in told["error"] and "--nonsense" in result.stderr
+
+
+def test_command_that_does_not_exist_is_one_json_object_too(call):
+    for words in (["nonsense", "--json"], ["checkpoints", "nonsense", "--json"], ["--json"]):
+        assert json.loads(call(*words).stdout)["exit_code"] == 2
+        plain_words = [word for word in words if word != "--json"]
+        assert "Usage" in call(*plain_words).output

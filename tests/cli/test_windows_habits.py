@@ -1,21 +1,28 @@
 """What a person on Windows does: blanks and backslashes, reserved names, names in another case, old consoles."""
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.checkpoints.little import LittleRun, store_at
-from tests.cli.conftest import call, child
+from tests.cli.conftest import call, child, made, tree
+from tests.notify.receiver import receiving
 from validation_ch7.checkpoints import CheckpointStore
+from validation_ch7.checkpoints.backup import back_up
+from validation_ch7.cli.leaf import PROGRAM
+from validation_ch7.cli.main import main
 from validation_ch7.cli.outcome import default_workspace
 from validation_ch7.config import load_section, section_file
 from validation_ch7.errors import ConfigurationError, StorageError
 from validation_ch7.files import confined
 from validation_ch7.planning import same_place
+from validation_ch7.sharing import export_store, open_place
 from validation_ch7.sharing.places import scheme_of
 from validation_ch7.verification.machine import LONGEST_BELOW
 
-__all__ = ["call"]
+__all__ = ["call", "made", "tree"]
 RESERVED = ["con", "CON", "nul", "aux", "prn", "com1", "LPT9", "con.backup"]
 
 
@@ -28,6 +35,52 @@ def test_old_console_is_enough(words, encoding, tmp_path):
     ran = child(*words, *place, PYTHONIOENCODING=encoding, HOME=str(tmp_path))
     assert ran.returncode == 0 and b"Traceback" not in ran.stderr, ran.stderr
     assert ran.stdout.decode(encoding).strip()
+
+
+VIEWS_AND_CHANGES = [
+    ["dashboard", "--output", "page.html"],
+    ["compare", "latest", "best"],
+    ["export", "usb stick"],
+    ["import", "brought"],
+    ["checkpoints", "restore", "latest"],
+    ["checkpoints", "prune", "--yes"],
+]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+@pytest.mark.parametrize("words", VIEWS_AND_CHANGES, ids=" ".join)
+def test_old_console_is_enough_for_what_shows_and_changes_stores(words, encoding, tree, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    back_up(tree.store, "yesterday")
+    export_store(tree.store, open_place("brought"))
+    place = ["--store", "new"] if words[0] == "import" else ["--workspace", str(tree.workspace)]
+    told = OldConsole(encoding)
+    monkeypatch.setattr(sys, "stdout", told)
+    monkeypatch.setattr(sys, "stderr", told)
+    with pytest.raises(SystemExit) as ended:
+        main([*words, *place], prog_name=PROGRAM)
+    text = told.text()
+    assert ended.value.code == 0, text
+    assert text.strip() and "Traceback" not in text
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_old_console_is_enough_for_a_notification(encoding, tmp_path):
+    with receiving() as receiver:
+        ran = child("notify", "test", PYTHONIOENCODING=encoding, VALIDATION_NOTIFY=receiver.url)
+    assert (ran.returncode, receiver.kinds) == (0, ["test"]) and ran.stdout.decode(encoding).strip()
+
+
+class OldConsole(io.TextIOWrapper):
+    """A console that can print the signs of its encoding and raises at any other."""
+
+    def __init__(self, encoding):
+        self.bytes = io.BytesIO()
+        super().__init__(self.bytes, encoding=encoding, errors="strict")
+
+    def text(self):
+        self.flush()
+        return self.bytes.getvalue().decode(self.encoding)
 
 
 @pytest.mark.parametrize("name", RESERVED)

@@ -1,8 +1,9 @@
 """Documents that cannot rot: every command is run or parsed, every flag is told, every link and message exists.
 
-Run for real: the quick start, in processes of their own (slow). Run with ``--dry-run``: every other command of the
-run script. Parsed only: the verifier and the commands of the module (their own tests run them), pip and pytest (the
-gate runs both), setting variables. Looked up only: benchmarks, which take minutes.
+Run for real by ``test_commands_run.py``: commands of the module; slowly, in a small section, those of the run script,
+of a study, and of the verifier. Run here: with ``--dry-run``, every command of the run script; slowly, the quick start
+as it stands, in processes of its own. Parsed only: pip and pytest (the gate runs both), setting variables. Looked up
+only: benchmarks, which take minutes.
 """
 
 import json

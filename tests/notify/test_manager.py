@@ -7,7 +7,7 @@ import pytest
 from tests.notify.receiver import SECRET, receiving
 from tests.notify.test_delivery import Recorder
 from validation_ch7.cli.main import main
-from validation_ch7.errors import CheckpointIncompatibleError, ConfigurationError
+from validation_ch7.errors import CheckpointIncompatibleError, ConfigurationError, QuotaError
 from validation_ch7.notify import Notifier
 from validation_kaggle_manager import ValidationKaggleManager
 
@@ -48,6 +48,21 @@ def test_incompatible_checkpoint_is_told(place):
     with receiving() as server, pytest.raises(CheckpointIncompatibleError, match="another model"):
         run(place, {"VALIDATION_NOTIFY": server.url})
     assert server.kinds == ["incompatible"]
+
+
+def test_quota_is_told_with_the_time_to_ask_again(place, monkeypatch):
+    refusal = QuotaError("The week's GPU hours are used up.", remedy="wait")
+    refusal.retry_at = 1_003_600.0
+
+    def submit(request):
+        raise refusal
+
+    monkeypatch.setattr(place.backend, "submit", submit)
+    with receiving() as server, pytest.raises(QuotaError, match="GPU hours"):
+        run(place, {"VALIDATION_NOTIFY": server.url})
+    [(_, _, told)] = server.got
+    assert (told["event"], told["facts"]["exit_code"]) == ("quota", 6)
+    assert told["facts"]["retry_at"] == 1_003_600.0 and "GPU hours" in told["text"]
 
 
 def test_dry_run_tells_nobody(place):

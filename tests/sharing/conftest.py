@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkpoints.little import LittleRun, store_at
+from tests.sharing.gcs import GoogleStandIn, google
 from validation_ch7.checkpoints import CheckpointStore
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.sharing import open_place
@@ -77,11 +78,25 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     found.set_free_calls("inf")
 
 
-@pytest.fixture(params=["folder", "memory", "s3"])
+@pytest.fixture
+def google_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleStandIn]:
+    """A stand-in of Google Cloud Storage with one bucket, found as its own client finds an emulator."""
+    monkeypatch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # it would ask a second service about each bucket
+    pytest.importorskip("gcsfs")
+    with google() as server:
+        server.buckets["bucket"] = {}
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.endpoint)
+        yield server
+
+
+@pytest.fixture(params=["folder", "memory", "s3", "gcs"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Return each kind of place: the conformance suite runs on all of them."""
     if request.param == "s3":
         return open_place(request.getfixturevalue("bucket").url)
+    if request.param == "gcs":
+        request.getfixturevalue("google_server")
+        return open_place("gs://bucket/my runs/a")
     if request.param == "memory":
         return open_place(f"memory://{uuid.uuid4().hex}/runs")
     return open_place(str(tmp_path / "there" / "my runs"))

@@ -1,20 +1,35 @@
 """A model published on the Hub: against the fake, and its own client against a server that stands in for it."""
 
+import base64
 import contextlib
+import hashlib
 import io
 import json
 import sys
 import threading
+import urllib.parse
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
+from stable_baselines3 import DQN
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import VecNormalize
 
-from tests.cli.conftest import call, made, tree
-from validation_ch7.errors import BackendError, CheckpointNotFoundError, ConfigurationError, CredentialsError
+from tests.cli.conftest import call, cart_pole_model, made, tree
+from validation_ch7.checkpoints import CheckpointStore, learn_resumable
+from validation_ch7.checkpoints.backup import list_backups
+from validation_ch7.errors import (
+    BackendError,
+    CheckpointCorruptError,
+    CheckpointNotFoundError,
+    ConfigurationError,
+    CredentialsError,
+)
 from validation_ch7.sharing import open_place
 from validation_ch7.sharing.hub import HuggingFace, publish_best, repository_of
+from validation_ch7.sharing.hub_import import bring_model, fetch_model
 
 __all__ = ["call", "made", "tree"]
 TOKEN = "hf_" + "plantedsecret" * 2
@@ -28,6 +43,12 @@ class FakeHub:
         self.commits.append((repository, dict(files), private))
         return f"https://hub.example/{repository}/commit/1"
 
+    def names(self, repository):
+        return list(self.commits[-1][1])
+
+    def read(self, repository, name):
+        return self.commits[-1][1][name]
+
 
 @pytest.fixture
 def published(tree):
@@ -40,9 +61,70 @@ def published(tree):
 
 def test_repository_has_the_files_of_the_convention_in_one_commit(published):
     model = "dqn-traffic_light_control.zip"
-    assert set(published) == {model, "vec_normalize.pkl", "config.json", "results.json", "README.md"}
+    texts = {"config.json", "results.json", "README.md"}
+    assert set(published) == {model, "checkpoint.zip", "vec_normalize.pkl", *texts}
     names = zipfile.ZipFile(io.BytesIO(published[model])).namelist()
     assert "policy.pth" in names and "manifest.json" not in names
+
+
+def test_published_model_is_loaded_by_plain_sb3_with_its_normalisation(published, tmp_path):
+    for name, data in published.items():
+        (tmp_path / name).write_bytes(data)
+    model = DQN.load(tmp_path / "dqn-traffic_light_control.zip")
+    env = VecNormalize.load(str(tmp_path / "vec_normalize.pkl"), make_vec_env("CartPole-v1", 1))
+    assert model.num_timesteps == 304 and env.obs_rms.count > 100
+    assert model.predict(env.reset())[0].shape == (1,)
+
+
+def test_published_model_comes_back_whole_and_training_goes_on_from_it(tree, tmp_path):
+    hub = FakeHub()
+    publish_best(tree.store, "me/road", hub)
+    store = CheckpointStore(tmp_path / "new", tree.store.prefix)
+    found = fetch_model("me/road", hub)
+    done = bring_model(store, found, print)
+    assert (found.prefix, done.steps, done.misfits) == (tree.store.prefix, 304, ())
+    assert store.verify(store.path(304)).digest == tree.store.best().digest
+    result = learn_resumable(cart_pole_model(), 312, store, asynchronous=False)
+    assert (result.steps_before, result.steps_after, result.exactness) == (304, 312, "weights-only")
+
+
+def test_model_that_others_published_comes_as_weights_after_a_backup(tree, tmp_path):
+    hub = FakeHub()
+    model = cart_pole_model()
+    model.num_timesteps = 5000
+    model.save(tmp_path / "dqn-CartPole-v1.zip")
+    hub.commits.append(("me/road", {"dqn-CartPole-v1.zip": (tmp_path / "dqn-CartPole-v1.zip").read_bytes()}, True))
+    done = bring_model(tree.store, fetch_model("me/road", hub), print)
+    assert (done.steps, done.exactness, tree.store.newest_steps()) == (5000, "weights-only", 5000)
+    assert done.backup is not None and len(done.backup.files) > 3
+    result = learn_resumable(cart_pole_model(), 5004, tree.store, asynchronous=False)
+    assert (result.steps_before, result.exactness) == (5000, "weights-only")
+
+
+def test_model_of_steps_that_are_here_changes_nothing(tree):
+    hub = FakeHub()
+    publish_best(tree.store, "me/road", hub)
+    before = {path.name: path.read_bytes() for path in tree.store.paths()}
+    with pytest.raises(ConfigurationError, match="here already"):
+        bring_model(tree.store, fetch_model("me/road", hub), print)
+    assert {path.name: path.read_bytes() for path in tree.store.paths()} == before and not list_backups(tree.store)
+
+
+@pytest.mark.parametrize(
+    ("files", "error", "words"),
+    [
+        ({"README.md": b""}, CheckpointNotFoundError, "one model"),
+        ({"a.zip": b"", "b.zip": b""}, CheckpointNotFoundError, "one model"),
+        ({"a.zip": b"no zip at all"}, CheckpointCorruptError, "."),
+        ({"checkpoint.zip": b"no zip at all"}, CheckpointCorruptError, "."),
+    ],
+)
+def test_repository_without_one_sound_model_changes_nothing(tree, files, error, words):
+    hub = FakeHub()
+    hub.commits.append(("me/road", files, True))
+    with pytest.raises(error, match=words):
+        bring_model(tree.store, fetch_model("me/road", hub), print)
+    assert len(tree.store.paths()) == 3 and not list_backups(tree.store)
 
 
 def test_card_tells_the_library_and_the_reward_to_the_hub(published):
@@ -87,7 +169,7 @@ def test_missing_library_is_told_with_the_extra(monkeypatch):
 
 
 class StandIn(BaseHTTPRequestHandler):
-    """As much of the Hub's interface as one commit of small files needs."""
+    """As much of the Hub's interface as one commit of small files, its check and its download need."""
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -97,12 +179,39 @@ class StandIn(BaseHTTPRequestHandler):
         if "preupload" in self.path:
             paths = [item["path"] for item in json.loads(body)["files"]]
             answer = {"files": [{"path": path, "uploadMode": "regular", "shouldIgnore": False} for path in paths]}
-        data = json.dumps(answer if self.server.status == 200 else {"error": "no"}).encode()
+        if "/commit/" in self.path:
+            lines = [json.loads(line) for line in body.splitlines()]
+            values = [line["value"] for line in lines if line["key"] == "file"]
+            self.server.files = {value["path"]: base64.b64decode(value["content"]) for value in values}
+            self.server.files |= self.server.altered
+        if "paths-info" in self.path:
+            answer = self.entries()
+        self.answer(json.dumps(answer if self.server.status == 200 else {"error": "no"}).encode())
+
+    def do_GET(self):
+        if "/tree/" in self.path:
+            return self.answer(json.dumps(self.entries()).encode())
+        if self.server.status != 200 or "/resolve/main/" not in self.path:
+            return self.send_error(self.server.status if self.server.status != 200 else 404)
+        name = urllib.parse.unquote(self.path.split("/resolve/main/")[1])
+        digest = hashlib.sha1(self.server.files[name]).hexdigest()
+        return self.answer(self.server.files[name], {"ETag": f'"{digest}"', "X-Repo-Commit": "1" * 40})
+
+    do_HEAD = do_GET
+
+    def entries(self):
+        files = self.server.files
+        blob = {name: hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest() for name, data in files.items()}
+        return [{"type": "file", "path": name, "size": len(files[name]), "oid": blob[name]} for name in files]
+
+    def answer(self, data, headers=()):
         self.send_response(self.server.status)
-        self.send_header("Content-Type", "application/json")
+        for name, value in {"Content-Type": "application/json", **dict(headers)}.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
     def log_message(self, *arguments):
         pass
@@ -112,6 +221,7 @@ class StandIn(BaseHTTPRequestHandler):
 def stand_in(status=200):
     server = ThreadingHTTPServer(("127.0.0.1", 0), StandIn)
     server.status, server.got, server.daemon_threads = status, [], True
+    server.files, server.altered = {}, {}
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     yield server
     server.shutdown()
@@ -138,6 +248,27 @@ def test_client_of_the_hub_makes_one_commit(tree, monkeypatch):
     assert path == "/api/repos/create" and (wish.get("visibility") == "private" or wish.get("private") is True), wish
     [commit] = [body for path, body in server.got if "/commit/" in path]
     assert all(f'"{name}"'.encode() in commit for name in done.files)
+
+
+def test_what_lies_on_the_hub_is_compared_with_what_was_sent(tree, monkeypatch):
+    with stand_in() as server, pytest.raises(BackendError, match="something else") as caught:
+        server.altered = {"results.json": b"{}"}
+        publish_best(tree.store, "me/road", hub_at(server, monkeypatch))
+    assert "results.json" in str(caught.value)
+
+
+def test_model_of_the_hub_is_brought_by_the_command(call, tree, tmp_path, monkeypatch):
+    with stand_in() as server:
+        hub_at(server, monkeypatch)
+        assert call("export", "hf://me/road", "--workspace", tree.workspace).exit_code == 0
+        for words in (["--store", tmp_path / "one", "--json"], ["--store", tmp_path / "two"]):
+            result = call("import", "hf://me/road", *words)
+            assert result.exit_code == 0, result.output
+        told = call("import", "hf://me/road", "--store", tmp_path / "one", "--json")
+    assert "goes on from step 304" in result.stdout
+    assert (told.exit_code, json.loads(told.stdout)["success"]) == (2, False)
+    assert CheckpointStore(tmp_path / "one", tree.store.prefix).newest_steps() == 304
+    assert not list(tmp_path.rglob("*.pkl"))
 
 
 @pytest.mark.parametrize(("status", "error"), [(401, CredentialsError), (403, CredentialsError), (400, BackendError)])

@@ -77,9 +77,9 @@ def test_address_of_no_place_is_refused(address):
 
 
 def test_missing_library_is_told_with_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    monkeypatch.setitem(sys.modules, "adlfs", None)
     with pytest.raises(ConfigurationError, match="library is missing") as caught:
-        open_place("gs://bucket/x")
+        open_place("abfs://bucket/x")
     assert "[cloud]" in str(caught.value)
 
 
@@ -90,6 +90,29 @@ def test_rejected_credentials_are_one_clear_error_without_the_secret(bucket):
         with pytest.raises(CredentialsError, match="does not accept") as caught:
             call()
         assert SECRET not in str(caught.value) and "AWS_ACCESS_KEY_ID" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_refusal_of_google_is_one_clear_error(google_server, status):
+    place = open_place("gs://bucket/x")
+    google_server.refuses_with = status
+    with pytest.raises(CredentialsError, match="does not accept") as caught:
+        place.create("x", b"1")
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in str(caught.value)
+
+
+def test_missing_bucket_of_google_is_one_clear_error(google_server):
+    with pytest.raises(BackendError, match="no such place"):
+        open_place("gs://not-there-at-all/x").create("x", b"1")
+
+
+def test_creation_at_google_is_conditional_and_replacement_is_not(google_server):
+    place = open_place("gs://bucket/x")
+    place.create("a", b"1")
+    place.replace("b", b"2")
+    sent = [path for method, path in google_server.asked if method == "POST"]
+    assert ["ifGenerationMatch=0" in path for path in sent] == [True, False]
+    assert google_server.buckets["bucket"] == {"x/a": b"1", "x/b": b"2"}
 
 
 def test_absent_credentials_are_one_clear_error(bucket, monkeypatch):

@@ -4,8 +4,11 @@ import threading
 from collections import deque
 from types import SimpleNamespace
 
+import gymnasium as gym
 import pytest
+from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from validation_ch7.training.progress import (
     BarDisplay,
@@ -83,7 +86,7 @@ def test_bar_shows_steps_and_target(monkeypatch):
 
 
 def test_rate_counts_the_steps_of_this_session_only():
-    model = SimpleNamespace(num_timesteps=1000, ep_info_buffer=deque([{"r": 4.0}]), logger=Logger(None, []))
+    model = SimpleNamespace(num_timesteps=1000, n_envs=1, ep_info_buffer=deque([{"r": 4.0}]), logger=Logger(None, []))
     lines, time_s = [], [0.0]
     callback = ProgressCallback(LineDisplay(lines.append, lambda: time_s[0]), 2000, lambda: time_s[0])
     callback.init_callback(model)
@@ -91,6 +94,27 @@ def test_rate_counts_the_steps_of_this_session_only():
     time_s[0], model.num_timesteps = 2.0, 1100
     callback.finish()
     assert lines == ["[TRAINING] 1,100 / 2,000 steps  50 steps/s  reward 4.0"]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "settings", "begun", "shown"),
+    [
+        (PPO, {"n_steps": 64, "batch_size": 64}, 0, "128 / 128 steps"),
+        (PPO, {"n_steps": 64, "batch_size": 64}, 128, "256 / 256 steps"),
+        (DQN, {"train_freq": 4}, 0, "104 / 104 steps"),
+        (DQN, {"train_freq": (1, "episode")}, 0, "100 / 100 steps"),
+    ],
+)
+def test_session_ends_where_the_progress_says_it_will(algorithm, settings, begun, shown):
+    model = algorithm("MlpPolicy", DummyVecEnv([lambda: gym.make("CartPole-v1")] * 2), device="cpu", **settings)
+    model.num_timesteps, model.ep_info_buffer = begun, deque()
+    lines = []
+    callback = ProgressCallback(LineDisplay(lines.append, lambda: 0.0), begun + 100, lambda: 0.0)
+    callback.init_callback(model)
+    callback.on_training_start({}, {})
+    model.num_timesteps = callback.standing().target
+    callback.finish()
+    assert lines == [f"[TRAINING] {shown}"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

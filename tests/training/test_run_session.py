@@ -243,6 +243,7 @@ def test_best_at_the_end_of_a_session_is_provisional(scene):
     second = second_scene(scene)
     second.run(config=config, parent=PARENT, stop_at=256)
     assert "provisional" not in best(second) and best(second)["steps"] == 256
+    assert "until the first regular evaluation" in scene.log and "new best model at 256 steps" in second.log
 
 
 def test_best_of_a_finished_chain_is_not_lost_when_the_target_is_raised(scene):

@@ -1,11 +1,19 @@
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.verification.reading import all_well, only_issue, only_warning
+from validation_ch7.remote.code import TOP_LEVEL
 from validation_ch7.verification.finding import Grade
-from validation_ch7.verification.installation import PACKAGE, check_configuration, check_journal, check_run_script
+from validation_ch7.verification.installation import (
+    PACKAGE,
+    check_configuration,
+    check_copies,
+    check_journal,
+    check_run_script,
+)
 from validation_ch7.verification.machine import MB, check_disk, judge_disk
 from validation_ch7.verification.requirements import check_dependencies
 
@@ -39,6 +47,25 @@ def test_broken_run_script_is_an_issue(tmp_path: Path, source: str, word: str) -
 
 def test_missing_run_script_is_an_issue(tmp_path: Path) -> None:
     assert "run.py" in only_issue(check_run_script(tmp_path / "run.py")).text
+
+
+def test_stale_copy_of_the_manager_is_a_warning_and_the_modules_of_the_checkout_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, site = tmp_path / "checkout", tmp_path / "site-packages"
+    for folder in (home, site):
+        folder.mkdir()
+        (folder / "validation_kaggle_manager.py").write_text("", encoding="utf-8")
+    monkeypatch.chdir(home)
+    assert all_well(check_copies([str(home)], home))
+    found = only_warning(check_copies(["", str(home), str(site)], home))
+    assert str(site) in found
+
+
+def test_editable_installation_copies_no_module() -> None:
+    wheel = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["targets"]
+    assert "force-include" not in wheel["wheel"]
+    assert wheel["wheel"]["only-include"] == ["validation_ch7", *TOP_LEVEL]
 
 
 def test_every_algorithm_of_the_configuration_can_be_built() -> None:

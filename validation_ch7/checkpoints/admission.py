@@ -84,7 +84,7 @@ def admit(
         return _refused(store, fresh, rejected, outcome, log)
     best = _changed_best(store, source, rejected)
     backup = back_up(store, "before-restore") if fresh or best else None
-    if backup is not None and retention.backup_bytes is not None:
+    if backup is not None:
         limit_backups(store, retention.backup_bytes)
     _announce(intact, best, rejected, store, log)
     for path, manifest in reversed(fresh):

@@ -31,7 +31,8 @@ _NAME = re.compile(r"\d{8}T\d{6}(\.\d+)?Z(-\d+)?-[a-z0-9-]+")
 MAX_BACKUPS = 10
 FRESH = "fresh"
 """Reason of an archive that holds the only copy of a chain; no rotation removes it."""
-_AUTOMATIC = ("before-restore", "before-rewind")
+BEFORE_PRUNE = "before-prune"
+_AUTOMATIC = ("before-restore", "before-rewind", BEFORE_PRUNE)
 
 
 @dataclass(frozen=True)

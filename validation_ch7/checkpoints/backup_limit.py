@@ -23,11 +23,14 @@ def beyond_limit(sizes: Sequence[int], limit: int) -> int:
     return len(sizes) - kept
 
 
-def limit_backups(store: CheckpointStore, limit: int) -> list[Path]:
+def limit_backups(store: CheckpointStore, limit: int | None) -> list[Path]:
     """Remove the oldest backups until all together hold at most ``limit`` bytes of their own, and return them.
 
-    A replay chunk that is a link to one of the store, or of a newer backup, takes no room of its own.
+    A replay chunk that is a link to one of the store, or of a newer backup, takes no room of its own. Without a
+    limit, none goes.
     """
+    if limit is None:
+        return []
     copies = [backup.path for backup in list_backups(store) if backup.reason != FRESH]
     seen: set[tuple[int, int]] = set()
     _own_bytes(store.chunks.glob("*") if store.chunks.is_dir() else (), seen)

@@ -51,6 +51,18 @@ def load_foreign(
     return steps
 
 
+def foreign_steps(path: Path, prefix: str) -> int:
+    """Return the steps of a zip without manifest, as it says itself.
+
+    Raises:
+        CheckpointCorruptError: it cannot be read, or holds no weights.
+    """
+    members = _read(path)
+    if "policy.pth" not in members:
+        raise corrupt(path, "it holds no policy.pth", "a model of Stable-Baselines3")
+    return _steps(members.get("data", b""), path, prefix)
+
+
 def _read(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:

@@ -14,6 +14,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 
 from validation_ch7.checkpoints.backup import rewind
+from validation_ch7.checkpoints.backup_limit import limit_backups
 from validation_ch7.checkpoints.compatibility import describe_model
 from validation_ch7.checkpoints.compression import require_zstandard
 from validation_ch7.checkpoints.loop import Deadline, Limits, SessionCallback, StopSession, grade
@@ -122,6 +123,8 @@ def learn_resumable(
     settings = SaveSettings(save_freq, save_interval_s, kept, asynchronous, compress_replay)
     with store.exclusive(f"training {store.prefix}"):
         found = _resume(store, model, resume, log, environment, trust_foreign)
+        if resume is not None:  # later checkpoints became a backup
+            limit_backups(store, kept.backup_bytes)
         check_parent(found, expected_parent, store.folder)
         before = model.num_timesteps
         ends = [stop_at, before + session_timesteps if session_timesteps is not None else None]

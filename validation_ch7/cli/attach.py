@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
 from validation_ch7.console import Console
 
@@ -16,17 +17,18 @@ if TYPE_CHECKING:
 
     from validation_ch7.section_run import SectionRun
 
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_EPILOG = """
-\b
-Examples:
-  validation-ch7 attach                            every session that was left, one after the other
-  validation-ch7 attach 20261123-220823-bf8798     this one
-
+_EPILOG = (
+    examples(
+        ("attach", "every session that was left, one after another"),
+        ("attach 20261123-220823-bf8798", "this one"),
+    )
+    + """
 \b
 Ctrl-C leaves a session again: it goes on by itself.
-Exit codes: 0 nothing was left, or all ended well; else as for run, that of the last one that did not.
+Exit codes: 0 nothing was left, or all ended well; else as for run, that of
+the last one that did not.
 """
+)
 
 
 def _sessions(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
@@ -39,7 +41,7 @@ def _sessions(ctx: click.Context, _: click.Parameter, begun: str) -> list[Comple
 @click.command(
     epilog=_EPILOG,
     short_help="Finish sessions that were left, and start none.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=SETTINGS,
 )
 @click.argument("session", metavar="[SESSION]", required=False, shell_complete=_sessions)
 @click.option("--workspace", type=click.Path(path_type=Path), help="Where data and results live.")
@@ -69,9 +71,10 @@ def _attach(session: str | None, workspace: Path | None, as_json: bool) -> int:
                 console.say(f"Attaching to session {session_id}")
             runs.append(handle.result())
             place = same_place("auto", workspace, {"scenario": runs[-1].scenario})
-            conclude(runs[-1], console, place, place)
+            conclude(runs[-1], console, place, place, same_place("auto", workspace, {}))
     else:
-        console.say("Nothing is left unfinished here. Train on: python -m validation_ch7 run")
+        again = f"python -m validation_ch7 run{same_place('auto', workspace, {})}"
+        console.say(f"Nothing is left unfinished here. Train on: {again}")
     worst = next((run.exit_code for run in reversed(runs) if run.exit_code), 0)
     if as_json:
         print_json({"success": worst == 0, "attached": len(runs), "sessions": [run.as_json() for run in runs]})

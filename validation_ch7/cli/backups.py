@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from validation_ch7.checkpoints.backup import Backup, back_up, list_backups, restore_backup
+from validation_ch7.checkpoints.backup_limit import limit_backups
 from validation_ch7.checkpoints.inventory import Kind, Standing, require_usable, take_inventory
+from validation_ch7.checkpoints.naming import checkpoint_prefix, checkpoint_steps
 from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.cli.outcome import print_json
-from validation_ch7.cli.screen import Column, Screen, size_text
+from validation_ch7.cli.screen import Column, Screen, age_text, size_text
 from validation_ch7.cli.selection import Selection
 
 EXIT_DONE = 0
@@ -18,13 +20,18 @@ def list_all(selection: Selection) -> int:
     """Show the backups of the store, newest first."""
     store, screen = selection.open(), Screen(selection.as_json)
     backups = list_backups(store)
-    rows = [(item.path.name, size_text(item.bytes), str(_checkpoints(item))) for item in backups]
+    rows = [
+        (item.path.name, _age(item), f"{_newest(item):,}", str(_checkpoints(item)), size_text(item.bytes))
+        for item in backups
+    ]
     if rows:
-        columns = (Column("name"), Column("size", right=True), Column("checkpoints", right=True))
+        columns = (Column("name"), *(Column(title, right=True) for title in ("age", "steps", "checkpoints", "size")))
         screen.table(columns, rows)
-        screen.say("Put one back: python -m validation_ch7 checkpoints restore NAME")
+        screen.say("Put one back:")
+        screen.whole(f"python -m validation_ch7 checkpoints restore NAME{selection.typed()}", indent=2)
     else:
-        screen.say("No backup yet. Take one: python -m validation_ch7 checkpoints backup")
+        screen.say("No backup yet. Take one:")
+        screen.whole(f"python -m validation_ch7 checkpoints backup{selection.typed()}", indent=2)
     if selection.as_json:
         print_json({"success": True, "backups": [_json(item) for item in backups]})
     return EXIT_DONE
@@ -36,6 +43,7 @@ def take_backup(selection: Selection, reason: str) -> int:
     require_usable(take_inventory(store, verify=False)[:1], store.folder)
     with store.exclusive(f"backup of {store.prefix}"):
         made = back_up(store, reason)
+        limit_backups(store, selection.retention().backup_bytes)
     assert made is not None
     screen.say(f"✓ {made.path.name}: {_checkpoints(made)} checkpoint(s), {size_text(made.bytes)}")
     screen.whole(f"in {made.path}", indent=2)
@@ -58,6 +66,7 @@ def put_back(selection: Selection, name: str) -> int:
         damaged = [f"{item.path.name}: {item.reason}" for item in items if item.standing is Standing.DAMAGED]
     with store.exclusive(f"restoring {wanted}"):
         restored = restore_backup(store, wanted)
+        limit_backups(store, selection.retention().backup_bytes)
     newest = next(iter(store.entries()), None)
     for line in damaged:
         screen.say(f"✗ {line}", style="yellow")
@@ -72,6 +81,18 @@ def _checkpoints(backup: Backup) -> int:
     return sum(name.endswith("_steps.zip") for name in backup.files)
 
 
+def _newest(backup: Backup) -> int:
+    names = [name.rsplit("/", 1)[-1] for name in backup.files]
+    found = [
+        steps for name in names if (prefix := checkpoint_prefix(name)) and (steps := checkpoint_steps(name, prefix))
+    ]
+    return max(found, default=0)
+
+
+def _age(backup: Backup) -> str:
+    return age_text(backup.path.name.split("-")[0])
+
+
 def _json(backup: Backup) -> dict[str, Any]:
     facts = {"name": backup.path.name, "path": str(backup.path), "reason": backup.reason}
-    return facts | {"bytes": backup.bytes, "files": list(backup.files)}
+    return facts | {"steps": _newest(backup), "bytes": backup.bytes, "files": list(backup.files)}

@@ -10,51 +10,74 @@ from typing import Any
 
 import click
 
+from validation_ch7.checkpoints.backup import BEFORE_PRUNE, Backup, back_up
+from validation_ch7.checkpoints.backup_limit import limit_backups
 from validation_ch7.checkpoints.export import export_sb3
 from validation_ch7.checkpoints.lookup import locate
 from validation_ch7.checkpoints.retention import Decision, Retention
+from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.cli.outcome import print_json
 from validation_ch7.cli.screen import Column, Screen, size_text
 from validation_ch7.cli.selection import Selection
-from validation_ch7.errors import ConfigurationError
+from validation_ch7.errors import ConfigurationError, StorageError
 
 EXIT_DONE = 0
 _COLUMNS = (Column("steps", right=True), Column("size", right=True), Column(""), Column("reason"))
 
 
-def prune_checkpoints(selection: Selection, limits: Mapping[str, int | None], *, dry_run: bool, yes: bool) -> int:
-    """Say what retention keeps and deletes, and delete it where that was confirmed."""
+def prune_checkpoints(
+    selection: Selection, limits: Mapping[str, int | None], *, dry_run: bool, yes: bool, keep_copy: bool
+) -> int:
+    """Say what retention keeps and deletes, and delete it where that was confirmed, after a backup."""
     store, screen = selection.open(), Screen(selection.as_json)
     retention = _retention(selection, limits)
     decisions = store.plan_retention(retention)
     _show(screen, decisions)
     doomed = [decision for decision in decisions if not decision.keep]
-    deleted = bool(doomed) and not dry_run and (yes or _confirmed(selection, len(doomed)))
+    deleted = bool(doomed) and not dry_run and (yes or _confirmed(selection, len(doomed), keep_copy))
+    backup: Backup | None = None
     if deleted:
         with store.exclusive(f"pruning {store.prefix}"):
+            backup = _saved(store) if keep_copy else None
             decisions = store.prune(retention)  # decided anew: a run may have saved meanwhile
             doomed = [decision for decision in decisions if not decision.keep]
+            limit_backups(store, retention.backup_bytes)  # only now does the backup hold what nothing else names
     screen.say(_conclusion(len(doomed), deleted))
+    if backup is not None:
+        screen.say(f"They are kept in the backup {backup.path.name} until newer ones take its place. Bring them back:")
+        screen.whole(f"python -m validation_ch7 checkpoints restore latest{selection.typed()}", indent=2)
     if selection.as_json:
-        print_json({"success": True, "deleted": deleted, "decisions": [_decision_json(item) for item in decisions]})
+        saved = {"backup": str(backup.path) if backup else None}
+        told = [_decision_json(item) for item in decisions]
+        print_json({"success": True, "deleted": deleted, **saved, "decisions": told})
     return EXIT_DONE
 
 
-def _retention(selection: Selection, limits: Mapping[str, int | None]) -> Retention:
-    config = selection.config()
-    configured = Retention() if config is None else Retention.of(config.checkpoints)
+def _saved(store: CheckpointStore) -> Backup | None:
     try:
-        return replace(configured, **{name: value for name, value in limits.items() if value is not None})
+        return back_up(store, BEFORE_PRUNE)
+    except StorageError as fault:
+        raise StorageError(
+            "The backup before pruning could not be made; nothing was deleted.",
+            where=store.backups,
+            found=fault.found or fault.what,
+            remedy="free some disk space, or delete for good: add --no-backup",
+        ) from None
+
+
+def _retention(selection: Selection, limits: Mapping[str, int | None]) -> Retention:
+    try:
+        return replace(selection.retention(), **{name: value for name, value in limits.items() if value is not None})
     except ValueError as fault:
         raise ConfigurationError(
             "The rules cannot be applied.", where="--max-keep", found=str(fault), remedy="give 2 or more"
         ) from None
 
 
-def _confirmed(selection: Selection, count: int) -> bool:
+def _confirmed(selection: Selection, count: int, keep_copy: bool) -> bool:
     if selection.as_json or not sys.stdin.isatty():
         return False
-    return click.confirm(f"Delete {count} checkpoint(s) for good?", default=False)
+    return click.confirm(f"Delete {count} checkpoint(s){'' if keep_copy else ' for good'}?", default=False)
 
 
 def _show(screen: Screen, decisions: Sequence[Decision]) -> None:

@@ -6,22 +6,21 @@ from pathlib import Path
 
 import click
 
+from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.selection import Selection, selects_store
 
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _EPILOG = """
 \b
 A RUN is, in this order:
   a folder       a workspace, whose chain it is, or a store of checkpoints
-  a session      of the journal, by its id or kernel slug, as status lists them
-  a checkpoint   as for the checkpoints commands: 4096, latest, best, a file name, a path, digits of a digest
-
-\b
-Examples:
-  validation-ch7 compare . ../other-workspace
-  validation-ch7 compare models/a models/b models/c --html comparison.html
-  validation-ch7 compare latest best
-"""
+  a session      of the journal, by its id or kernel slug, as status says
+  a checkpoint   as for the checkpoints commands: 4096, latest, best,
+                 a file name, a path, digits of a digest
+""" + examples(
+    ('compare . "D:/other workspace"', "two workspaces"),
+    ("compare models/a models/b --html comparison.html", "two stores"),
+    ("compare latest best", "two checkpoints"),
+)
 
 
 @click.command("compare", context_settings=SETTINGS, epilog=_EPILOG)

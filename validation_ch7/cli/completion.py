@@ -15,20 +15,27 @@ from click.shell_completion import (
     split_arg_string,
 )
 
+from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.outcome import print_json
 from validation_ch7.console import Console
 
 PROGRAM = "validation-ch7"
 SHELLS = ("bash", "zsh", "fish", "powershell")
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_EPILOG = """
+_EPILOG = (
+    examples(("completion bash", "prints the script"), ("completion powershell", "the one for PowerShell"))
+    + """
 \b
 Add one line to the start-up file of your shell:
-  bash         eval "$(validation-ch7 completion bash)"                        in ~/.bashrc
-  zsh          eval "$(validation-ch7 completion zsh)"                         in ~/.zshrc
-  fish         validation-ch7 completion fish | source                        in ~/.config/fish/config.fish
-  PowerShell   validation-ch7 completion powershell | Out-String | Invoke-Expression      in $PROFILE
+  bash, in ~/.bashrc
+      eval "$(validation-ch7 completion bash)"
+  zsh, in ~/.zshrc
+      eval "$(validation-ch7 completion zsh)"
+  fish, in ~/.config/fish/config.fish
+      validation-ch7 completion fish | source
+  PowerShell, in $PROFILE
+      validation-ch7 completion powershell | Out-String | Invoke-Expression
 """
+)
 _POWERSHELL = """\
 Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
@@ -72,7 +79,7 @@ add_completion_class(PowerShellComplete)
 @click.command(
     epilog=_EPILOG,
     short_help="Print what a shell needs to complete words.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=SETTINGS,
 )
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")

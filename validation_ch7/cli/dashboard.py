@@ -6,16 +6,14 @@ from pathlib import Path
 
 import click
 
+from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.selection import Selection, selects_store
 
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_EPILOG = """
-\b
-Examples:
-  validation-ch7 dashboard                         writes validation_output/reports/dashboard.html
-  validation-ch7 dashboard --output page.html      writes it there
-  validation-ch7 dashboard --serve                 refreshes itself while a session runs; Ctrl-C ends it
-"""
+_EPILOG = examples(
+    ("dashboard", "writes validation_output/reports/dashboard.html"),
+    ("dashboard --output page.html", "writes it there"),
+    ("dashboard --serve", "keeps it fresh while a session runs"),
+)
 
 
 @click.command(context_settings=SETTINGS, epilog=_EPILOG)

@@ -9,30 +9,34 @@ from typing import TYPE_CHECKING
 
 import click
 
+from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
 
 if TYPE_CHECKING:
     from validation_ch7.verification.finding import Finding
 
 EXIT_MISSING = 3
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_EPILOG = """
+_EPILOG = (
+    examples(
+        ("doctor", "what is there, what is missing, what to do"),
+        ("doctor --online", "also asks Kaggle about the credentials"),
+    )
+    + """
 \b
-Examples:
-  validation-ch7 doctor                what is there, what is missing, and what to do about it
-  validation-ch7 doctor --online       also asks Kaggle whether it accepts the credentials
-
-\b
-Exit codes: 0 training works on this machine; 3 something is missing that it needs.
-What only Kaggle needs is a warning. The whole chain is checked by verify_checkpoint_system.py.
+Exit codes: 0 training works on this machine; 3 something is missing for that.
+What only Kaggle needs is a warning. The whole chain is checked by
+verify_checkpoint_system.py.
 """
+)
+_COMMAND = "python -m "
+"""What is to be copied begins so, and is never folded."""
 _STYLES = {"warning": "yellow", "missing": "red"}
 
 
 @click.command(
     epilog=_EPILOG,
     short_help="Say what is missing, here and for Kaggle.",
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=SETTINGS,
 )
 @click.option("--workspace", type=click.Path(path_type=Path), help="Where data and results are to live.")
 @click.option("--online", is_flag=True, help="Also ask Kaggle whether it accepts the credentials.")
@@ -58,7 +62,8 @@ def _doctor(workspace: Path | None, online: bool, as_json: bool) -> int:
         word = word_of(finding)
         screen.say(f"{word:<9}{finding.check}: {finding.text}", style=_STYLES.get(word, ""))
         if finding.remedy is not None:
-            screen.whole(f"next: {finding.remedy}", indent=9)
+            show = screen.whole if finding.remedy.startswith(_COMMAND) else screen.say
+            show(f"next: {finding.remedy}", indent=9)
     works = not any(word_of(finding) == "missing" for finding in found)
     screen.say()
     screen.say("Training works on this machine." if works else "Something is missing that training needs.")

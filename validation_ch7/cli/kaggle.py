@@ -8,10 +8,9 @@ from pathlib import Path
 
 import click
 
+from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
 from validation_ch7.console import Console
-
-SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 @click.group(context_settings=SETTINGS)
@@ -19,7 +18,13 @@ def kaggle() -> None:
     """What lies on Kaggle."""
 
 
-@kaggle.command(context_settings=SETTINGS)
+@kaggle.command(
+    context_settings=SETTINGS,
+    epilog=examples(
+        ("kaggle clean", "what would be deleted"),
+        ("kaggle clean --yes", "deletes it"),
+    ),
+)
 @click.option("--workspace", type=click.Path(path_type=Path), help="Whose sessions.")
 @click.option("--yes", is_flag=True, help="Do it; without, only say what would be deleted.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")

@@ -15,6 +15,7 @@ from validation_ch7.cli.completion import completion
 from validation_ch7.cli.dashboard import dashboard
 from validation_ch7.cli.doctor import doctor
 from validation_ch7.cli.kaggle import kaggle
+from validation_ch7.cli.leaf import SETTINGS, Answering, examples
 from validation_ch7.cli.notify import notify
 from validation_ch7.cli.run_section import run_section
 from validation_ch7.cli.selection import Selection, selects_chain
@@ -22,7 +23,6 @@ from validation_ch7.cli.sharing import export_command, import_command
 from validation_ch7.cli.study import study
 from validation_ch7.cli.traffic import traffic
 
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 SECTIONS = {
     "Train": ("run", "attach", "status", "abandon", "study"),
     "Look": ("dashboard", "compare", "checkpoints", "traffic"),
@@ -30,23 +30,26 @@ SECTIONS = {
     "This machine": ("doctor", "kaggle", "completion"),
 }
 """The order of the commands in the help: as one comes to need them."""
-_EPILOG = """
+_EPILOG = (
+    examples(
+        ("run --quick", "a session; again: it goes on"),
+        ("status", "where it stands, what next"),
+        ("dashboard", "all of it, for a browser"),
+        ("checkpoints list", "which is used, which is not"),
+        ("checkpoints export-sb3 best out", "the model for plain SB3"),
+        ("doctor", "what is missing"),
+    )
+    + """
 \b
-Examples:
-  validation-ch7 run --quick                  a short session; again: it goes on
-  validation-ch7 status                       where the training stands, and what comes next
-  validation-ch7 dashboard                    all of it on one page, for a browser
-  validation-ch7 checkpoints list             what is there, and why some of it is not used
-  validation-ch7 checkpoints export-sb3 best out    the best model for plain Stable-Baselines3
-  validation-ch7 doctor                       what is missing, here and for Kaggle
-
-\b
-Exit codes: 0 done; 2 usage or configuration; 3 backend, credentials or workspace; 4 session failed;
-5 checkpoint incompatible or none usable; 6 quota or capacity; 75 interrupted, run again; 130 Ctrl-C.
+Exit codes: 0 done; 1 a fault of this program; 2 usage or configuration;
+3 backend, credentials or workspace; 4 session failed; 5 checkpoint
+incompatible or none usable; 6 quota or capacity; 75 interrupted, run again;
+130 Ctrl-C. Every command lists its flags with --help, and takes --json.
 """
+)
 
 
-class Sectioned(click.Group):
+class Sectioned(Answering, click.Group):
     """A group whose help lists the commands under headings, in the order of :data:`SECTIONS`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -76,7 +79,15 @@ def main() -> None:
     """Train in bounded, unreliable sessions that end where one uninterrupted run would have ended."""
 
 
-@main.command(short_help="Where the training stands, and what comes next.", context_settings=SETTINGS)
+@main.command(
+    short_help="Where the training stands, and what comes next.",
+    context_settings=SETTINGS,
+    epilog=examples(
+        ("status", "of the training here"),
+        ("status --sessions 3 --json", "the last three sessions, as JSON"),
+        ("status --workspace elsewhere", "of the training in another folder"),
+    ),
+)
 @click.option("--sessions", type=click.IntRange(min=0), default=10, show_default=True, help="Sessions to show.")
 @selects_chain
 def status(selection: Selection, sessions: int) -> int:
@@ -86,7 +97,13 @@ def status(selection: Selection, sessions: int) -> int:
     return show_status(selection, sessions)
 
 
-@main.command(context_settings=SETTINGS)
+@main.command(
+    context_settings=SETTINGS,
+    epilog=examples(
+        ("abandon 20260101-120000-ab12cd", "what it would mean"),
+        ("abandon 20260101-120000-ab12cd --yes", "does it"),
+    ),
+)
 @click.argument("session")
 @click.option("--yes", is_flag=True, help="Do it; without, only say what it means.")
 @selects_chain

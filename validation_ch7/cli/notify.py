@@ -8,16 +8,20 @@ from pathlib import Path
 
 import click
 
+from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.outcome import exit_code_of, print_json
 from validation_ch7.cli.selection import SECTION
 
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 EXIT_DONE, EXIT_UNREACHED = 0, 3
-_EPILOG = """
+_EPILOG = (
+    examples(("notify test", "exit code 3 where one is not reached"), ("notify test --json", "as JSON"))
+    + """
 \b
-Where they go: VALIDATION_NOTIFY=url[,url] in the environment, or the key 'notify' of section.yml.
-http:// and https:// receive a POST of JSON; everything else goes through Apprise (extra [notify]).
+Where they go: VALIDATION_NOTIFY=url[,url] in the environment, or the key
+'notify' of section.yml. http:// and https:// receive a POST of JSON;
+everything else goes through Apprise (extra [notify]).
 """
+)
 
 
 @click.group(short_help="Be told when a run ends or fails.", context_settings=SETTINGS, epilog=_EPILOG)

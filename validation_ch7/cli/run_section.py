@@ -9,39 +9,29 @@ from typing import Any
 
 import click
 
-from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json, print_refusal
+from validation_ch7.cli.leaf import SETTINGS, Answering, examples
+from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
 from validation_ch7.console import Console
 from validation_ch7.errors import ConfigurationError
 
 SECTION = "section_7_6_rl_performance"
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_EPILOG = """
+_EPILOG = (
+    examples(
+        ("run --quick", "a short session; again: it goes on"),
+        ("run --max-sessions 20", "sessions until the target is reached"),
+        ("run --timesteps 900000", "raises the target; goes on from what is there"),
+        ("run --fresh --algorithm dqn", "archives what is there, starts anew"),
+        ("run --dry-run", "says what it would do, and does nothing"),
+    )
+    + """
 \b
-Examples:
-  run_kaggle_validation_section_7_6.py --quick                 a short session; again: it goes on
-  run_kaggle_validation_section_7_6.py --max-sessions 20       sessions until the target is reached
-  run_kaggle_validation_section_7_6.py --timesteps 500000      a higher target goes on from what is there
-  run_kaggle_validation_section_7_6.py --fresh --algorithm dqn archive what is there, start anew
-
-\b
-Exit codes: 0 done, or stopped at the limit asked for; 2 usage or configuration; 3 backend, credentials or
-workspace; 4 session failed; 5 checkpoint incompatible or none usable; 6 quota or capacity; 75 interrupted,
-run again; 130 Ctrl-C.
+The script run_kaggle_validation_section_7_6.py takes the same flags.
+Exit codes: 0 done, or stopped at the limit asked for; 1 a fault of this
+program; 2 usage or configuration; 3 backend, credentials or workspace;
+4 session failed; 5 checkpoint incompatible or none usable; 6 quota or
+capacity; 75 interrupted, run again; 130 Ctrl-C.
 """
-
-
-class Answering(click.Command):
-    """A command that answers a wrong flag, too, with one JSON object where JSON was asked for."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the flags, and say on standard output what is wrong with them."""
-        as_json = "--json" in args
-        try:
-            return super().parse_args(ctx, args)
-        except click.UsageError as fault:
-            if as_json:
-                print_refusal(fault.format_message(), fault.exit_code)
-            raise
+)
 
 
 @click.command(
@@ -84,7 +74,7 @@ def _run(as_json: bool, workspace: Path | None, backend: str, flags: dict[str, A
     manager = ValidationKaggleManager(workspace or default_workspace(), backend, say=console.say, on_progress=bar)
     run = manager.run_validation_section(SECTION, **flags)
     place = same_place("auto", workspace, {"scenario": flags["scenario"], "config": flags["config"]})
-    conclude(run, console, same_place(backend, workspace, flags), place)
+    conclude(run, console, same_place(backend, workspace, flags), place, same_place("auto", workspace, {}))
     if as_json:
         print_json(run.as_json())
     return run.exit_code

@@ -15,6 +15,7 @@ from validation_ch7.cli.outcome import default_workspace, exit_code_of
 from validation_ch7.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from validation_ch7.checkpoints.retention import Retention
     from validation_ch7.checkpoints.store import CheckpointStore
     from validation_ch7.config import SectionConfig
 
@@ -58,6 +59,13 @@ class Selection:
         path = self.config_file or section_file(SECTION)
         return load_section(path, Overrides(scenario=self.scenario, algorithm=algorithm))
 
+    def retention(self) -> Retention:
+        """Return what is kept, as configured; of a store that no section owns, as by default."""
+        from validation_ch7.checkpoints.retention import Retention
+
+        config = self.config()
+        return Retention() if config is None else Retention.of(config.checkpoints)
+
     def open(self) -> CheckpointStore:
         """Return the store; nothing is created.
 
@@ -88,6 +96,18 @@ class Selection:
         """Return the flags that ``run`` needs in order to mean the same chain."""
         flags = {"--workspace": self.workspace, "--scenario": self.scenario, "--config": self.config_file}
         return [word for name, value in flags.items() if value is not None for word in (name, str(value))]
+
+    def typed(self) -> str:
+        """Return the flags that another command needs in order to mean the same store.
+
+        >>> Selection(workspace=Path("my work"), scenario="city").typed()
+        ' --workspace "my work" --scenario city'
+        """
+        from validation_ch7.planning import quoted
+
+        given: dict[str, object] = {"workspace": self.workspace, "scenario": self.scenario, "config": self.config_file}
+        given |= {"store": self.store, "prefix": self.prefix}
+        return "".join(f" --{name} {quoted(str(value))}" for name, value in given.items() if value is not None)
 
 
 def _existing(folder: Path, flag: str, remedy: str) -> Path:

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import click
 
+from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.selection import Selection, selects_store
 
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _PLACES = """
 \b
-A place is a folder, file://..., s3://bucket/folder or gs://bucket/folder (extra [cloud]). Credentials and
-endpoint are found where the service's own tools find them: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ...
-export hf://owner/name publishes the best model on the Hugging Face Hub (extra [hub]), private by default.
+A place is a folder, file://..., s3://bucket/folder, gs://bucket/folder (extra
+[cloud]). Credentials and endpoint are found where the service's own tools
+find them: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ...
+"""
+_HUB = """
+\b
+hf://owner/name is a model repository of the Hugging Face Hub (extra [hub]):
+export publishes the best model there, private by default; import brings one.
 """
 
 
-@click.command("export", short_help="Send a store to another place.", context_settings=SETTINGS, epilog=_PLACES)
+@click.command(
+    "export",
+    short_help="Send a store to another place.",
+    context_settings=SETTINGS,
+    epilog=examples(
+        ("export s3://my-bucket/runs", "to Amazon, or what speaks like it"),
+        ('export "D:/usb stick/runs"', "into a folder"),
+        ("export hf://my-name/traffic-lights", "the best model, to the Hub"),
+        ("export runs/copy --store models", "any store of learn_resumable"),
+    )
+    + _PLACES
+    + _HUB,
+)
 @click.argument("target", metavar="TARGET")
 @click.option("--check", is_flag=True, help="Read back what was there already, too; replace what is damaged.")
 @click.option("--public", is_flag=True, help="With hf://: a repository that everybody can read.")
@@ -29,12 +46,25 @@ def export_command(selection: Selection, target: str, check: bool, public: bool)
     return send(selection, target, check=check)
 
 
-@click.command("import", short_help="Bring a store back, verified.", context_settings=SETTINGS, epilog=_PLACES)
+@click.command(
+    "import",
+    short_help="Bring a store back, verified.",
+    context_settings=SETTINGS,
+    epilog=examples(
+        ("import s3://my-bucket/runs", "into the training tree"),
+        ("import runs/copy --store models", "into any folder, which need not exist"),
+        ("import hf://my-name/traffic-lights --store models", "a model of the Hub"),
+    )
+    + _PLACES
+    + _HUB,
+)
 @click.argument("source", metavar="SOURCE")
 @click.option("--index", "version", metavar="DIGEST", help="An earlier state of it, as export has named it.")
 @selects_store
 def import_command(selection: Selection, source: str, version: str | None) -> int:
     """Bring a store from another place; it is verified, compared, and what is here is backed up first."""
-    from validation_ch7.cli.sharing_view import bring
+    from validation_ch7.cli.sharing_view import bring, fetch
 
+    if source.lower().startswith("hf://"):
+        return fetch(selection, source)
     return bring(selection, source, version)

@@ -10,19 +10,25 @@ from typing import Any
 
 import click
 
+from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.outcome import default_workspace, exit_code_of
-from validation_ch7.cli.run_section import SECTION, Answering
+from validation_ch7.cli.selection import SECTION
 
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_EPILOG = """
-\b
-Examples:
-  python -m validation_ch7 study run --seeds 2          a smaller study, marked as such
-  python -m validation_ch7 study run --jobs 2           the whole study; again: it goes on
-  python -m validation_ch7 study run --executor ray     by a Ray of its own on this machine
-  python -m validation_ch7 study report --jobs 2        judge what is trained, and write tables, figures, LaTeX
-  python -m validation_ch7 study run --address http://127.0.0.1:8265 --token-file token    as a job of a cluster
-"""
+_RUN = examples(
+    ("study run --seeds 2", "a smaller study, marked as such"),
+    ("study run --jobs 2", "the whole study; again: it goes on"),
+    ("study run --executor ray --jobs 2", "by a Ray of its own on this machine"),
+    ("study run --address http://127.0.0.1:8265 --token-file token", "as a job of a cluster"),
+)
+_STATUS = examples(
+    ("study status", "each chain: state, steps, last error"),
+    ("study status --study other.yml --json", "another study, as JSON"),
+)
+_REPORT = examples(
+    ("study report --jobs 2", "evaluates what is not evaluated, and writes"),
+    ("study report --no-evaluate", "of what is evaluated already"),
+    ("study report --output thesis/figures", "into another folder"),
+)
 
 
 @click.group(context_settings=SETTINGS)
@@ -54,7 +60,7 @@ def _takes_study(command: Callable[..., int]) -> Callable[..., None]:
     return result  # type: ignore[no-any-return]
 
 
-@study.command("run", cls=Answering, context_settings=SETTINGS, epilog=_EPILOG)
+@study.command("run", context_settings=SETTINGS, epilog=_RUN)
 @click.option("--executor", type=click.Choice(["serial", "threads", "ray"]), help="Default: by --jobs.")
 @click.option("--address", metavar="URL", help="A Ray cluster: http://host:8265 (its job server), host:6379 or auto.")
 @click.option("--token-file", type=click.Path(path_type=Path), help="The cluster's token; never the token itself.")
@@ -70,7 +76,7 @@ def run(workspace: Path, study_path: Path, as_json: bool, **flags: Any) -> int:
     return run_command(workspace, study_path, as_json, **flags)
 
 
-@study.command("status", context_settings=SETTINGS)
+@study.command("status", context_settings=SETTINGS, epilog=_STATUS)
 @_takes_study
 def status(workspace: Path, study_path: Path, as_json: bool) -> int:
     """Say where each chain stands: state, steps, last error."""
@@ -79,7 +85,7 @@ def status(workspace: Path, study_path: Path, as_json: bool) -> int:
     return show_standing(workspace, study_path, as_json)
 
 
-@study.command("report", context_settings=SETTINGS)
+@study.command("report", context_settings=SETTINGS, epilog=_REPORT)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Processes that evaluate.")
 @click.option("--no-evaluate", "evaluate", is_flag=True, flag_value=False, default=True, help="Only what is there.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="Another section.yml.")

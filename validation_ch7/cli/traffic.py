@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
+from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
 from validation_ch7.console import Console
-
-SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 @click.group(context_settings=SETTINGS)
@@ -18,7 +17,13 @@ def traffic() -> None:
     """The traffic model, by itself."""
 
 
-@traffic.command(context_settings=SETTINGS)
+@traffic.command(
+    context_settings=SETTINGS,
+    epilog=examples(
+        ("traffic validate", "into validation_output/reports/traffic"),
+        ("traffic validate --output my_report", "into another folder"),
+    ),
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Where table, figures and JSON go.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def validate(output: Path | None, as_json: bool) -> None:

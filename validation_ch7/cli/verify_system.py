@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from validation_ch7.cli.leaf import SETTINGS, Answering
 from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
 from validation_ch7.console import Console
 
@@ -15,11 +16,12 @@ EXIT_ISSUES = 1
 _EPILOG = """
 \b
 Exit codes: 0 verified, warnings or not; 1 there are issues; 2 wrong usage.
-It reads; the only thing that it trains is a miniature chain in a temporary folder (about half a minute).
+It reads; the only thing that it trains is a miniature chain in a temporary
+folder (about half a minute).
 """
 
 
-@click.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=Answering, epilog=_EPILOG, context_settings=SETTINGS)
 @click.option(
     "--workspace",
     type=click.Path(path_type=Path, file_okay=False),

@@ -9,9 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from validation_ch7.progress import Standing
-from validation_ch7.training.curve import PROGRESS_NAME, STEP, read_rows
-
-_SERIES = {"rollout/ep_rew_mean": ("training episodes", "-"), "eval/mean_reward": ("evaluation", "o-")}
+from validation_ch7.reporting.curves import curve_of, read_chain_rows
 
 
 class ShownFigure(Figure):
@@ -24,18 +22,19 @@ class ShownFigure(Figure):
 
 
 def draw_curve(logs_folder: Path, title: str, live: Sequence[Standing] = ()) -> Figure:
-    """Return a figure of what the chain has logged, and of what a running session tells.
+    """Return a figure of what the chain has logged, with the borders between sessions, and what a running one tells.
 
     Raises:
         StorageError: a file cannot be read.
     """
     figure = ShownFigure(figsize=(7, 3.5), layout="constrained")
     axes = figure.add_subplot()
-    rows = read_rows(logs_folder / PROGRESS_NAME)
-    for column, (label, style) in _SERIES.items():
-        points = [(int(row[STEP]), float(row[column])) for row in rows if row.get(column)]
-        if points:
-            axes.plot(*zip(*points, strict=True), style, markersize=3, label=label)
+    curve = curve_of(read_chain_rows(logs_folder))
+    for series, label, style in ((curve.trained, "training episodes", "-"), (curve.evaluated, "evaluation", "o-")):
+        if series.steps:
+            axes.plot(series.steps, series.values, style, markersize=3, label=label)
+    for border in curve.borders:
+        axes.axvline(border.step, color="0.8", linewidth=1, zorder=0)
     told = [(item.steps, item.reward) for item in live if item.reward is not None]
     if told:
         axes.plot(*zip(*told, strict=True), ":", label="this session's log")

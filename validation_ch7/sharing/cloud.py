@@ -121,16 +121,22 @@ def lost_race(fault: BaseException) -> bool:
     return isinstance(fault, FileExistsError) or invalid or code in (409, 412)
 
 
+def _refused_by_google(fault: Exception) -> bool:
+    """Return whether gcsfs reports a refusal: as an error with a code, or as a plain one that begins with a word."""
+    return getattr(fault, "code", None) in (401, 403) or (type(fault) is OSError and str(fault).startswith("Forbidden"))
+
+
 def translate(fault: Exception, where: str) -> ValidationError | None:
     """Return the error of this package for one of a storage library, or None where it is no fault of a storage."""
     name, found = type(fault).__name__, masked_text(f"{type(fault).__name__}: {fault}")
-    if isinstance(fault, PermissionError) or name.startswith(_NO_CREDENTIALS):
+    if isinstance(fault, PermissionError) or name.startswith(_NO_CREDENTIALS) or _refused_by_google(fault):
         return CredentialsError(
             "The storage does not accept the credentials, or there are none.",
             where=where,
             found=found,
             remedy="set them as the service's own tools expect them, for S3 with AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY; check that the bucket exists and is yours",
+            "AWS_SECRET_ACCESS_KEY, for Google with GOOGLE_APPLICATION_CREDENTIALS; check that the bucket exists and "
+            "is yours",
         )
     if isinstance(fault, FileNotFoundError):
         return BackendError(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +22,8 @@ from validation_ch7.sharing.card import Card
 
 EXTRA = "hub"
 SCHEME = "hf"
+CHECKPOINT_NAME = "checkpoint.zip"
+"""The checkpoint as it is, with its manifest, beside the model as plain Stable-Baselines3 wants it."""
 _ADDRESS = re.compile(r"hf://(?:models/)?([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})/?")
 _REFUSED = ("LocalTokenNotFound", "RepositoryNotFound", "GatedRepo")
 _VENDORS = frozenset({"huggingface_hub", "httpx", "httpx2", "httpcore", "requests", "hf_xet", "urllib3"})
@@ -29,7 +33,15 @@ class Hub(Protocol):
     """Where models are published."""
 
     def publish(self, repository: str, files: Mapping[str, bytes], message: str, *, private: bool) -> str:
-        """Make all files visible at once, in one commit, and return the address of the commit."""
+        """Make all files visible at once, in one commit, compare them, and return the address of the commit."""
+        ...
+
+    def names(self, repository: str) -> list[str]:
+        """Return the files of a repository."""
+        ...
+
+    def read(self, repository: str, name: str) -> bytes:
+        """Return the content of one file."""
         ...
 
 
@@ -55,7 +67,10 @@ def repository_of(address: str) -> str:
     match = _ADDRESS.fullmatch(address)
     if match is None:
         raise ConfigurationError(
-            "This is no model repository.", where="TARGET", expected="hf://owner/name", found=masked_text(address)
+            "This is no model repository.",
+            where="TARGET or SOURCE",
+            expected="hf://owner/name",
+            found=masked_text(address),
         )
     return match[1]
 
@@ -74,6 +89,8 @@ def publish_best(store: CheckpointStore, repository: str, hub: Hub, *, private: 
         normalize = Path(folder) / NORMALIZE_NAME
         card = Card(repository, manifest, normalize.is_file())
         files = {f"{card.stem}.zip": (Path(folder) / MODEL_NAME).read_bytes()}
+        if manifest.replay is None:  # else it would name chunks that do not go with it
+            files[CHECKPOINT_NAME] = found.path.read_bytes()
         files |= {"config.json": card.config(), "results.json": card.results(), "README.md": card.readme()}
         if card.normalized:
             files["vec_normalize.pkl"] = normalize.read_bytes()
@@ -93,17 +110,52 @@ class HuggingFace:
         self._library: Any = load_extra("huggingface_hub", EXTRA, "for hf:// addresses")
 
     def publish(self, repository: str, files: Mapping[str, bytes], message: str, *, private: bool) -> str:
-        """Make all files visible at once, in one commit, and return the address of the commit."""
+        """Make all files visible at once, in one commit, compare them, and return the address of the commit."""
         api = self._library.HfApi()
         operations = [self._library.CommitOperationAdd(name, data) for name, data in files.items()]
-        try:
+        with _translated(repository):
             api.create_repo(repository, private=private, exist_ok=True)
-            return str(api.create_commit(repository, operations, commit_message=message).commit_url)
-        except Exception as fault:
-            known = _translate(fault, repository)
-            if known is None:
-                raise
-            raise known from None
+            done = api.create_commit(repository, operations, commit_message=message)
+            there = {entry.path: entry for entry in api.get_paths_info(repository, list(files), revision=done.oid)}
+        for name, data in files.items():
+            if name not in there or not _holds(there[name], data):
+                raise BackendError(
+                    "The Hub holds something else than was sent.",
+                    where=f"hf://{repository}/{name}",
+                    expected=f"{len(data)} bytes as they were sent",
+                    found="other content" if name in there else "no such file",
+                    remedy="run the same command again",
+                )
+        return str(done.commit_url)
+
+    def names(self, repository: str) -> list[str]:
+        """Return the files of a repository."""
+        with _translated(repository):
+            return [str(name) for name in self._library.HfApi().list_repo_files(repository)]
+
+    def read(self, repository: str, name: str) -> bytes:
+        """Return the content of one file."""
+        with _translated(repository), tempfile.TemporaryDirectory() as folder:
+            return Path(self._library.HfApi().hf_hub_download(repository, name, local_dir=folder)).read_bytes()
+
+
+def _holds(entry: Any, data: bytes) -> bool:
+    """Return whether the Hub's entry of a file is the one of ``data``: of Git's digest, or the large store's."""
+    if entry.lfs is not None:
+        return bool((entry.lfs.size, entry.lfs.sha256) == (len(data), hashlib.sha256(data).hexdigest()))
+    digest = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    return bool((entry.size, entry.blob_id) == (len(data), digest))
+
+
+@contextlib.contextmanager
+def _translated(repository: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as fault:
+        known = _translate(fault, repository)
+        if known is None:
+            raise
+        raise known from None
 
 
 def _translate(fault: Exception, repository: str) -> ValidationError | None:
@@ -114,7 +166,7 @@ def _translate(fault: Exception, repository: str) -> ValidationError | None:
             "The Hub does not accept the token for this repository, or there is none.",
             where=f"hf://{repository}",
             found=found,
-            remedy="set HF_TOKEN to a token that may write there",
+            remedy="set HF_TOKEN to a token that may use it, and check its name",
         )
     if isinstance(fault, OSError) or type(fault).__module__.split(".")[0] in _VENDORS:
         remedy = "check the network, then run the same command again"

@@ -53,6 +53,7 @@ def import_store(
     *,
     current: Compatibility | None = None,
     version: str | None = None,
+    backup_bytes: int | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Imported:
     """Bring the store of the same prefix from ``place`` into ``store``; nothing here is lost.
@@ -60,6 +61,7 @@ def import_store(
     Args:
         current: facts of the present configuration; a store that does not fit stays outside.
         version: digest of an earlier index.
+        backup_bytes: room that backups may take [bytes], or None.
 
     Raises:
         CheckpointNotFoundError: there is no such store.
@@ -73,7 +75,7 @@ def import_store(
         source = CheckpointStore(staging, store.prefix)
         _keep_the_better_best(store, source, log)
         keep = max(2, len(store.paths()) + len(source.paths()))
-        admission = admit(store, source, Retention(max_keep=keep), log, current)
+        admission = admit(store, source, Retention(max_keep=keep, backup_bytes=backup_bytes), log, current)
         if not admission.misfits:
             shutil.rmtree(staging, ignore_errors=True)
     return Imported(index, received, reused, admission)

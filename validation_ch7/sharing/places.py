@@ -41,7 +41,7 @@ def open_place(address: str) -> Place:
             "The Hub holds single models, not stores.",
             where=address,
             expected="a folder, s3://… or gs://…",
-            remedy="a model that lies there is loaded with load_from_hub of huggingface_sb3",
+            remedy="export and import of hf:// addresses take the best model of a store",
         )
     if scheme_of(address) != "file":
         return Cloud(address)

@@ -103,6 +103,25 @@ def replaces_best(recorded: Mapping[str, float] | None, metrics: Mapping[str, fl
     return metrics["mean_reward"] >= recorded.get("mean_reward", metrics["mean_reward"])
 
 
+def best_line(recorded: Mapping[str, float] | None, metrics: Mapping[str, float], steps: int) -> str:
+    """Return what is said of a model that takes the place of the best one; where its reward is lower, why.
+
+    >>> best_line(None, {"mean_reward": -9.0, "episodes": 1.0, "provisional": 1.0}, 4096)
+    'new best model at 4,096 steps: mean reward -9.00, until the first regular evaluation'
+    >>> best_line({"mean_reward": -9.0, "episodes": 1.0, "provisional": 1.0}, {"mean_reward": -12.0}, 8192)
+    "new best model at 8,192 steps: mean reward -12.00; it replaces -9.00 of a session's end, which was provisional"
+    >>> best_line({"mean_reward": -9.0, "episodes": 5.0}, {"mean_reward": -12.0, "episodes": 20.0}, 8192)
+    'new best model at 8,192 steps: mean reward -12.00; it replaces -9.00, which other episodes gave'
+    """
+    text = f"new best model at {steps:,} steps: mean reward {metrics['mean_reward']:.2f}"
+    if metrics.get(PROVISIONAL):
+        text += ", until the first regular evaluation"
+    if recorded is None or not recorded.get("mean_reward", -math.inf) > metrics["mean_reward"]:
+        return text
+    why = " of a session's end, which was provisional" if recorded.get(PROVISIONAL) else ", which other episodes gave"
+    return f"{text}; it replaces {recorded['mean_reward']:.2f}{why}"
+
+
 class CheckpointLearner:
     """Trains with the checkpoints of one store.
 

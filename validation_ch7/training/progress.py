@@ -11,7 +11,10 @@ from typing import Any, Protocol, TextIO
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
 from validation_ch7.progress import Standing, progress_line
 
@@ -90,6 +93,25 @@ def choose_display(write: Callable[[str], None], clock: Clock, console: TextIO |
     return BarDisplay(terminal) if terminal.is_terminal else LineDisplay(write, clock)
 
 
+def session_end(begun: int, stop_at: int, rollout: int) -> int:
+    """Return the cumulative steps at which a session ends: rollouts are whole, so the last one may pass its limit.
+
+    >>> session_end(0, 512, 1024), session_end(1024, 4096, 1024), session_end(4096, 1024, 1024)
+    (1024, 4096, 4096)
+    """
+    return begun + max(0, -(-(stop_at - begun) // rollout)) * rollout
+
+
+def rollout_steps(model: BaseAlgorithm) -> int:
+    """Return the steps of all environments between two moments at which a session may end; episodes count as one."""
+    if isinstance(model, OnPolicyAlgorithm):
+        return model.n_steps * model.n_envs
+    frequency = getattr(model, "train_freq", 1)
+    if isinstance(frequency, TrainFreq):
+        frequency = frequency.frequency if frequency.unit is TrainFrequencyUnit.STEP else 1
+    return int(frequency) * model.n_envs
+
+
 class ProgressCallback(BaseCallback):
     """Shows the standing while a model learns; nothing of it belongs to a checkpoint."""
 
@@ -125,6 +147,7 @@ class ProgressCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._began = (self.model.num_timesteps, self._clock())
+        self._stop_at = session_end(self.model.num_timesteps, self._stop_at, rollout_steps(self.model))
 
     def _on_step(self) -> bool:
         if self.n_calls % 16 == 0:  # the mean over episodes is not free

@@ -18,7 +18,7 @@ from validation_ch7.session import SessionPlan, SessionSummary, SummaryStatus, l
 from validation_ch7.training.admission import admit_parent
 from validation_ch7.training.algorithms import build_training
 from validation_ch7.training.evaluation import EvaluationCallback, EvaluationResult, evaluate
-from validation_ch7.training.learner import PROVISIONAL, Learner, LearnJob, Learnt, replaces_best
+from validation_ch7.training.learner import PROVISIONAL, Learner, LearnJob, Learnt, best_line, replaces_best
 from validation_ch7.training.logs import CurveCallback, SessionLogger, log_interval
 from validation_ch7.training.progress import ProgressCallback, choose_display
 from validation_ch7.training.seeds import held_out_seeds
@@ -146,9 +146,10 @@ class Training:
         return evaluate(model, held_out)
 
     def _keep_best(self, learner: Learner, model: BaseAlgorithm, metrics: Mapping[str, float], steps: int) -> None:
-        if replaces_best(learner.best_metrics(), metrics):
+        before = learner.best_metrics()
+        if replaces_best(before, metrics):
             learner.save_best(model, metrics)
-            self._log(f"[TRAINING] new best model at {steps:,} steps: mean reward {metrics['mean_reward']:.2f}")
+            self._log(f"[TRAINING] {best_line(before, metrics, steps)}")
 
     def _judged(
         self, config: SectionConfig, learner: Learner, apparatus: Apparatus, learnt: Learnt

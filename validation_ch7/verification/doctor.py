@@ -7,6 +7,7 @@ from pathlib import Path
 
 from validation_ch7.remote.credentials import REMEDY, credential_places
 from validation_ch7.verification.finding import Finding, guarded, success, warning
+from validation_ch7.verification.installation import check_copies
 from validation_ch7.verification.machine import (
     check_console,
     check_disk,
@@ -28,6 +29,7 @@ def examine(workspace: Path, root: Path, environ: Mapping[str, str], online: boo
     """
     checks: dict[str, Iterable[Finding]] = {
         "dependencies": check_needed(root),
+        "installation": check_copies(),
         "torch": check_torch(),
         "disk": check_disk(workspace),
         "write-access": check_write_access(workspace),

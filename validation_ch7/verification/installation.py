@@ -11,6 +11,7 @@ import validation_ch7
 from validation_ch7.config import SECTION_FILE, Overrides, SectionFile, load_section
 from validation_ch7.errors import ConfigurationError, UnsuitedError
 from validation_ch7.journal import Journal
+from validation_ch7.remote.code import TOP_LEVEL
 from validation_ch7.schema import load_yaml, parse_document
 from validation_ch7.verification.finding import Finding, fault_text, issue, success, warning
 from validation_ch7.verification.requirements import INSTALL
@@ -39,6 +40,27 @@ def check_run_script(script: Path = RUN_SCRIPT) -> Iterator[Finding]:
         lines = child.stderr.decode("utf-8", "replace").strip().splitlines()
         why = lines[-1] if lines else "no --quick among its options"
         yield issue("run-script", f"{script.name} --help ended with {child.returncode}: {why}", INSTALL)
+
+
+def check_copies(folders: Sequence[str] | None = None, home: Path = PACKAGE.parent) -> Iterator[Finding]:
+    """Look for copies of the modules beside the package: an earlier editable installation left some, which go stale.
+
+    Args:
+        folders: where Python looks for modules.
+        home: the folder that holds the package in use.
+    """
+    places = [Path(folder or ".").resolve() for folder in (sys.path if folders is None else folders)]
+    copies = sorted(
+        {place / name for place in places if place != home for name in TOP_LEVEL if (place / name).is_file()}
+    )
+    for path in copies:
+        yield warning(
+            "installation",
+            f"a copy that is not kept up to date lies in {path}",
+            INSTALL,
+        )
+    if not copies:
+        yield success("installation", "there is one copy of the code")
 
 
 def check_configuration(files: Sequence[Path] | None = None) -> Iterator[Finding]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from validation_ch7.checkpoints.inventory import Kind, take_inventory
+from validation_ch7.checkpoints.store import CheckpointStore
+from validation_ch7.notebook import html_table
 from validation_ch7.reporting.comparison.alignment import Aligned, Level, align, levels
 from validation_ch7.reporting.comparison.choice import Advice, advise
-from validation_ch7.reporting.comparison.run import Candidate, Run
+from validation_ch7.reporting.comparison.run import Candidate, Run, make_run
 from validation_ch7.study.protocol import Bootstrap
 
 
@@ -49,6 +52,32 @@ class RunComparison:
             },
         }
 
+    def _repr_html_(self) -> str:
+        names = [run.name for run in self.runs]
+        heights = {level.run: level for level in self.levels}
+        rows = [(run.name, run.kind, run.steps, run.exactness, *_heights(heights.get(run.name))) for run in self.runs]
+        titles = ("run", "kind", "steps", "exactness", "later half", "above the first")
+        tables = [html_table(f"Comparison of {', '.join(names)}", titles, rows)]
+        if self.settings:
+            changed = [(row.name, *row.values) for row in self.settings]
+            tables.append(html_table("Set differently", ("setting", *names), changed))
+        kept = [("to use", self.advice.use, self.advice.use_reason)]
+        kept.append(("to train on", self.advice.resume, self.advice.resume_reason))
+        advice = [(purpose, f"{item.path.name} of {item.run}" if item else "none", why) for purpose, item, why in kept]
+        tables.append(html_table("Which checkpoint to keep", ("", "checkpoint", "because"), advice))
+        return f"<div>{''.join(tables)}</div>"
+
+
+def compare_stores(stores: Mapping[str, CheckpointStore], *, verify: bool = True) -> RunComparison:
+    """Return what differs between stores, each under the name that is given to it; a notebook shows it as tables.
+
+    Args:
+        verify: whether to read checkpoints whole; else their manifests only.
+    """
+    found = {name: take_inventory(store, verify=verify) for name, store in stores.items()}
+    kept = {name: [item for item in items if item.kind is not Kind.QUARANTINED] for name, items in found.items()}
+    return compare_runs([make_run(name, "store", items) for name, items in kept.items()])
+
 
 def compare_runs(runs: Sequence[Run], bootstrap: Bootstrap | None = None) -> RunComparison:
     """Return what differs between runs, and what to keep of them."""
@@ -73,6 +102,14 @@ def differing_settings(runs: Sequence[Run]) -> tuple[SettingRow, ...]:
         for name in names
         if len({run.facts.get(name) for run in known}) > 1
     )
+
+
+def _heights(level: Level | None) -> tuple[str, str]:
+    if level is None:
+        return "", ""
+    ahead = level.against_first
+    own = f"{level.reward.value:.2f} ({level.reward.low:.2f} to {level.reward.high:.2f})"
+    return own, "" if ahead is None else f"{ahead.value:+.2f} ({ahead.low:+.2f} to {ahead.high:+.2f})"
 
 
 def _run(run: Run) -> dict[str, Any]:
