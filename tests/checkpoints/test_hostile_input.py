@@ -23,8 +23,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from tests.checkpoints.cases import off_policy, on_policy, venv
 from tests.checkpoints.fingerprint import digest
-from tests.checkpoints.hostile import Bomb, flip, members_of, reseal, write_zip
+from tests.checkpoints.hostile import Bomb, flip, members_of, reseal, reseal_chunk, reseal_replay, write_zip
 from validation_ch7.checkpoints import CheckpointStore, LearnResult, Retention, learn_resumable
+from validation_ch7.checkpoints.compression import compressed
 from validation_ch7.errors import (
     CheckpointIncompatibleError,
     CheckpointNotFoundError,
@@ -236,15 +237,32 @@ def test_chunk_name_cannot_leave_its_folder(replayed: CheckpointStore, sha256: s
 def test_gap_between_chunks_falls_back(replayed: CheckpointStore) -> None:
     manifest = replayed.entries()[0].manifest
     assert manifest is not None and manifest.replay is not None
-    gap = manifest.replay.model_copy(update={"chunks": manifest.replay.chunks[1:]})
-    sealed = manifest.model_copy(update={"replay": gap}).sealed()
-    write_zip(replayed.path(96), members_of(replayed.path(96)) | {"manifest.json": sealed.model_dump_json().encode()})
+    reseal_replay(replayed.path(96), chunks=manifest.replay.chunks[1:])
     assert "rows up to" in Path(_reason(replayed)).read_text()
 
 
 def _reason(store: CheckpointStore) -> Path:
     assert_previous_is_used(store, dqn())
     return next((store.folder / "quarantine").glob("*.reason.txt"))
+
+
+def test_compressed_chunk_that_unpacks_to_more_than_its_rows_is_refused(replayed: CheckpointStore) -> None:
+    zeros = bytes(64 << 20)
+    packed = compressed(zeros)
+    assert packed is not None
+    reseal_chunk(replayed.path(96), replayed.chunks, packed, raw_bytes=len(zeros))
+    assert "it would unpack to 67108864 bytes" in assert_previous_is_used(replayed, dqn())
+
+
+def test_chunk_of_more_rows_than_the_buffer_holds_may_not_unpack_to_them(replayed: CheckpointStore) -> None:
+    packed = compressed(bytes(64 << 20))
+    assert packed is not None
+    reseal_chunk(replayed.path(96), replayed.chunks, packed, raw_bytes=64 << 20)
+    forged = replayed.verify(replayed.path(96)).replay
+    assert forged is not None
+    everything = forged.chunks[-1].model_copy(update={"start": 0, "stop": 10**9})
+    reseal_replay(replayed.path(96), added=10**9, chunks=(everything,))
+    assert "it would unpack to 67108864 bytes" in assert_previous_is_used(replayed, dqn())
 
 
 # No code from a checkpoint
@@ -295,8 +313,8 @@ def test_planted_pickles_do_not_run(store: CheckpointStore, ram: Path) -> None:
 
 
 def test_planted_pickle_in_a_chunk_does_not_run(replayed: CheckpointStore, ram: Path) -> None:
-    chunk(replayed).write_bytes(_zipped("observations.npy", _object_array(ram / "mark")))
-    assert_previous_is_used(replayed, dqn())
+    reseal_chunk(replayed.path(96), replayed.chunks, _zipped("observations.npy", _object_array(ram / "mark")))
+    assert "observations.npy holds Python objects" in assert_previous_is_used(replayed, dqn())
     assert not (ram / "mark").exists()
 
 
