@@ -24,9 +24,9 @@ from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from validation_ch7.checkpoints.arrays import pack_arrays, unpack_arrays
 from validation_ch7.checkpoints.compression import compressed, decompressed
 from validation_ch7.checkpoints.manifest import Chunk, Replay
-from validation_ch7.checkpoints.naming import CHUNK_SUFFIX, COMPRESSED_SUFFIX, chunk_path
+from validation_ch7.checkpoints.naming import CHUNK_SUFFIX, COMPRESSED_SUFFIX, chunk_digest, chunk_path
 from validation_ch7.errors import CheckpointCorruptError
-from validation_ch7.files import commit_bytes, sha256_bytes, sha256_file, storage_errors
+from validation_ch7.files import commit_bytes, copy_durably, link_or_copy, sha256_bytes, sha256_file, storage_errors
 
 Rows = dict[str, NDArray[Any]]
 
@@ -191,6 +191,19 @@ def _write_chunk(folder: Path, snapshot: ReplaySnapshot, start: int, stop: int, 
     return Chunk(sha256=digest, bytes=len(data), start=start, stop=stop, raw_bytes=raw_bytes)
 
 
+def bring_chunk(source: Path, target: Path) -> None:
+    """Make the chunk ``source`` appear at ``target``, by hard link where possible; a damaged one there is replaced.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    digest = chunk_digest(source.name) or ""
+    if not target.exists():
+        link_or_copy(source, target)
+    elif not _holds(target, digest):
+        copy_durably(source, target)
+
+
 def _holds(path: Path, digest: str) -> bool:
     # A run that goes back to an earlier checkpoint meets the chunks of the damaged one again.
     with storage_errors(path):
@@ -216,9 +229,7 @@ def read_chunk(folder: Path, chunk: Chunk) -> bytes:
     return data
 
 
-def _corrupt_chunk(
-    path: Path, found: str, expected: str = "the bytes that its name states"
-) -> CheckpointCorruptError:
+def _corrupt_chunk(path: Path, found: str, expected: str = "the bytes that its name states") -> CheckpointCorruptError:
     return CheckpointCorruptError(
         "A replay chunk failed its verification.",
         where=path,
