@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from tests.checkpoints.fingerprint import digest
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.backup import list_backups
-from validation_ch7.checkpoints.resume import state_digest
+from validation_ch7.checkpoints.replay import row_arrays
+from validation_ch7.checkpoints.resume import restore_model, state_digest
 from validation_ch7.config import Overrides, load_section
 from validation_ch7.errors import (
     CheckpointIncompatibleError,
@@ -49,6 +51,22 @@ def test_a_session_limit_cuts_the_chain_without_changing_its_end(place, tmp_path
     whole.run()
     assert (run.sessions, run.steps_after) == (6, 1024)
     assert newest_state(place) == newest_state(whole)
+
+
+@pytest.mark.parametrize(("algorithm", "session"), [("ppo", 192), ("dqn", 150)])
+def test_a_chain_in_sessions_ends_where_plain_learn_ends(place, algorithm, session):
+    run = place.run(algorithm=algorithm, session_timesteps=session, max_sessions=20)
+    plain, resumed = (build_training(load_section(place.config, Overrides(algorithm=algorithm))) for _ in range(2))
+    plain.learn(run.target_steps)
+    restore_model(resumed, read_archive(place.store.paths()[0]), place.store.chunks)
+    assert (run.sessions > 1, resumed.num_timesteps) == (True, plain.num_timesteps)
+    assert digest(resumed.get_parameters()) == digest(plain.get_parameters())
+    assert digest(rows_of(resumed)) == digest(rows_of(plain))
+
+
+def rows_of(model):
+    buffer = getattr(model, "replay_buffer", None)
+    return None if buffer is None else [buffer.pos, buffer.full, row_arrays(buffer)]
 
 
 def test_dqn_cut_into_sessions_ends_where_one_session_ends(place, tmp_path):

@@ -197,10 +197,11 @@ def bring_chunk(source: Path, target: Path) -> None:
     Raises:
         StorageError: the disk refused.
     """
-    digest = chunk_digest(source.name) or ""
-    if not target.exists():
+    with storage_errors(target):
+        there = target.exists()
+    if not there:
         link_or_copy(source, target)
-    elif not _holds(target, digest):
+    elif not _holds(target, chunk_digest(source.name) or ""):
         copy_durably(source, target)
 
 
