@@ -99,6 +99,21 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
+def list_folder(folder: Path) -> list[Path]:
+    """Return what lies in ``folder``, by name; nothing where there is no such folder.
+
+    To ``Path.glob`` a folder that may not be read is an empty one; here it is an error.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    with storage_errors(folder):
+        try:
+            return sorted(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+
 def commit_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Let ``write`` fill a new file and make it appear at ``path`` whole or not at all.
 

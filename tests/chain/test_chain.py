@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from tests.checkpoints.fingerprint import digest
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.backup import list_backups
-from validation_ch7.checkpoints.resume import state_digest
+from validation_ch7.checkpoints.replay import row_arrays
+from validation_ch7.checkpoints.resume import restore_model, state_digest
 from validation_ch7.config import Overrides, load_section
 from validation_ch7.errors import (
     CheckpointIncompatibleError,
@@ -43,19 +45,23 @@ def test_quick_then_full_ends_where_one_full_run_ends(place, tmp_path):
     assert newest_state(place) == newest_state(whole)
 
 
-def test_a_session_limit_cuts_the_chain_without_changing_its_end(place, tmp_path):
-    run = place.run(session_timesteps=192, max_sessions=20)
+@pytest.mark.parametrize(("algorithm", "session", "sessions"), [("ppo", 192, 6), ("dqn", 150, 3)])
+def test_a_chain_in_sessions_ends_where_one_session_ends_and_plain_learn(place, tmp_path, algorithm, session, sessions):
+    run = place.run(algorithm=algorithm, session_timesteps=session, max_sessions=20)
     whole = type(place)(tmp_path / "whole")
-    whole.run()
-    assert (run.sessions, run.steps_after) == (6, 1024)
+    whole.run(algorithm=algorithm)
     assert newest_state(place) == newest_state(whole)
+    plain, resumed = (build_training(load_section(place.config, Overrides(algorithm=algorithm))) for _ in range(2))
+    plain.learn(run.target_steps)
+    restore_model(resumed, read_archive(place.store.paths()[0]), place.store.chunks)
+    assert (run.sessions, resumed.num_timesteps) == (sessions, plain.num_timesteps)
+    assert digest(resumed.get_parameters()) == digest(plain.get_parameters())
+    assert digest(rows_of(resumed)) == digest(rows_of(plain))
 
 
-def test_dqn_cut_into_sessions_ends_where_one_session_ends(place, tmp_path):
-    place.run(algorithm="dqn", session_timesteps=150, max_sessions=9)
-    whole = type(place)(tmp_path / "whole")
-    whole.run(algorithm="dqn")
-    assert newest_state(place) == newest_state(whole)
+def rows_of(model):
+    buffer = getattr(model, "replay_buffer", None)
+    return None if buffer is None else [buffer.pos, buffer.full, row_arrays(buffer)]
 
 
 def test_met_target_evaluates_only_and_succeeds(place):

@@ -11,15 +11,23 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from tests.chain.conftest import Place
 from validation_ch7.checkpoints.archive import read_archive
+<<<<<<< HEAD
 from validation_ch7.checkpoints.resume import state_digest
 from validation_ch7.cli.conclusion import conclude
 from validation_ch7.cli.main import main
 from validation_ch7.console import Console
 from validation_ch7.planning import same_place
 from validation_ch7.section_run import SectionRun
+=======
+from validation_ch7.checkpoints.resume import restore_policy, state_digest
+from validation_ch7.cli.run_section import run_section
+from validation_ch7.config import Overrides, load_section
+from validation_ch7.training.algorithms import build_training
+>>>>>>> issue-three
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "validation_ch7" / "scripts" / "run_kaggle_validation_section_7_6.py"
@@ -97,6 +105,23 @@ def newest_state(place):
 
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="process groups and SIGKILL are POSIX; Windows has no kill -9")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("flags", "observed"), [((), 66), (("--trust-foreign",), 132)])
+def test_statistics_beside_a_foreign_checkpoint_are_read_where_the_command_says_so(tmp_path, flags, observed):
+    place = Place(tmp_path)
+    model, resumed = (build_training(load_section(place.config, Overrides())) for _ in range(2))
+    model.learn(64)  # and two observations at the start
+    place.store.folder.mkdir(parents=True)
+    model.save(place.store.path(64))
+    statistics = place.store.folder / "traffic_light_control_checkpoint_vecnormalize_64_steps.pkl"
+    model.get_vec_normalize_env().save(str(statistics))
+    words = ["--backend", "local", "--workspace", str(place.root), "--config", str(place.config), "--timesteps", "128"]
+    result = CliRunner().invoke(run_section, [*words, *flags])
+    assert result.exit_code == 0, result.output
+    restore_policy(resumed, read_archive(place.store.path(128)))
+    assert resumed.get_vec_normalize_env().obs_rms.count == pytest.approx(observed, abs=0.1)
 
 
 @posix_only

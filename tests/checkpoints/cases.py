@@ -133,6 +133,23 @@ def _maze() -> gym.Env[Any, Any]:
     return SimpleMultiObsEnv(num_col=2, num_row=2, random_start=True)
 
 
+class _Parts(gym.ObservationWrapper[Any, Any, Any]):
+    """Pendulum that names the parts of its observation."""
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        super().__init__(env)
+        self.observation_space = spaces.Dict(
+            {"place": spaces.Box(-1, 1, (2,), np.float32), "speed": spaces.Box(-8, 8, (1,), np.float32)}
+        )
+
+    def observation(self, observation: Any) -> Any:
+        return {"place": observation[:2], "speed": observation[2:]}
+
+
+def _dictionaries() -> gym.Env[Any, Any]:
+    return _Parts(gym.make("Pendulum-v1"))
+
+
 def _minigrid() -> gym.Env[Any, Any]:
     wrappers = pytest.importorskip("minigrid.wrappers")  # registers the environments too
     return wrappers.FlatObsWrapper(gym.make("MiniGrid-Dynamic-Obstacles-5x5-v0", max_steps=40))
@@ -220,7 +237,20 @@ SLOW_CASES = [
     Case("dqn-minigrid", lambda: off_policy(DQN, venv(_minigrid, 2)), 240),
     Case("ppo-workers-normalized", lambda: on_policy(PPO, VecNormalize(workers(_PENDULUM, 2))), 256),
     Case("ddpg-normalized-two-envs", lambda: off_policy(DDPG, VecNormalize(venv(_PENDULUM, 2)), train_freq=2), 240),
-]
+    Case("dqn-normalized-stairs", lambda: off_policy(DQN, VecNormalize(venv(_CARTPOLE, 2)), learning_rate=_stairs),
+         240, _eval(_CARTPOLE, normalize=True)),
+    Case("td3-normalized-eval", lambda: off_policy(TD3, VecNormalize(venv(_PENDULUM)), learning_rate=_linear,
+                                                   action_noise=_noise(NormalActionNoise)),
+         200, _eval(_PENDULUM, normalize=True)),
+    Case("a2c-two-envs-normalized-eval",
+         lambda: on_policy(A2C, VecNormalize(venv(_PENDULUM, 2)), learning_rate=_stairs),
+         200, _eval(_PENDULUM, normalize=True)),
+    Case("ddpg-episodes-eval", lambda: off_policy(DDPG, venv(lambda: gym.make(_PENDULUM, max_episode_steps=30)),
+                                                  train_freq=_EVERY_EPISODE, gradient_steps=10,
+                                                  action_noise=_noise(NormalActionNoise)), 210, _eval(_PENDULUM)),
+    Case("sac-dict-sde", lambda: off_policy(SAC, venv(_dictionaries), "MultiInputPolicy", use_sde=True, train_freq=8,
+                                            sde_sample_freq=3), 200),
+]  # fmt: skip
 
 
 def _ppo_normalized() -> BaseAlgorithm:

@@ -6,10 +6,13 @@ import contextlib
 import errno
 import io
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+Work = Callable[[Path], None]
 _CALLS = ("fsync", "replace", "rename", "unlink", "remove", "link", "mkdir", "rmdir")
 _WRITES = frozenset("wxa+")
 _NEEDS_SPACE = frozenset({"open", "write", "fsync", "mkdir", "link"})
@@ -123,3 +126,19 @@ def changes(work: Callable[[], None]) -> int:
     with Disk(NEVER, die).watching() as disk:
         work()
     return disk.count
+
+
+def crashes(template: Path, folder: Path, work: Work, every: int = 1) -> Iterator[Path]:
+    """Yield the tree that a process left which died before its k-th change, for every k, or one in ``every``."""
+    whole = copied(template, folder / "whole")
+    count = changes(lambda: work(whole))
+    for k in range(1, count + 1, every):
+        root = copied(template, folder / str(k))
+        assert killed_at(k, lambda root=root: work(root)) == -signal.SIGKILL
+        yield root
+        shutil.rmtree(root)
+
+
+def copied(template: Path, root: Path) -> Path:
+    """Return ``root``, a copy of ``template``."""
+    return Path(shutil.copytree(template, root))

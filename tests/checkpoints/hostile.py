@@ -9,6 +9,8 @@ from typing import Any
 
 from validation_ch7.checkpoints.archive import describe_members, read_archive
 from validation_ch7.checkpoints.manifest import MANIFEST_NAME, Manifest
+from validation_ch7.checkpoints.naming import CHUNK_SUFFIX, COMPRESSED_SUFFIX
+from validation_ch7.files import sha256_bytes
 
 
 class Bomb:
@@ -36,6 +38,25 @@ def reseal(path: Path, members: dict[str, bytes], **manifest: Any) -> None:
     sealed = Manifest.model_construct(**fields)
     text = json.dumps(Manifest(**fields).sealed().model_dump(mode="json")) if not manifest else _forced(sealed)
     write_zip(path, {**everything, MANIFEST_NAME: text.encode()})
+
+
+def reseal_replay(path: Path, **replay: Any) -> None:
+    """Replace facts of the replay buffer and compute every digest anew."""
+    manifest = read_archive(path).manifest
+    assert manifest.replay is not None
+    changed = manifest.model_copy(update={"replay": manifest.replay.model_copy(update=replay)}).sealed()
+    write_zip(path, members_of(path) | {MANIFEST_NAME: changed.model_dump_json().encode()})
+
+
+def reseal_chunk(path: Path, chunks: Path, data: bytes, raw_bytes: int | None = None) -> None:
+    """Put ``data`` in place of the newest chunk, under its true name, and compute every digest anew."""
+    manifest = read_archive(path).manifest
+    assert manifest.replay is not None
+    digest = sha256_bytes(data)
+    (chunks / f"{digest}{CHUNK_SUFFIX if raw_bytes is None else COMPRESSED_SUFFIX}").write_bytes(data)
+    facts = {"sha256": digest, "bytes": len(data), "raw_bytes": raw_bytes}
+    *others, newest = manifest.replay.chunks
+    reseal_replay(path, chunks=(*others, newest.model_copy(update=facts)))
 
 
 def _forced(manifest: Manifest) -> str:

@@ -61,7 +61,12 @@ class LittleRun:
         self.recorder.confirm(replay, self.steps)
         return path
 
-    def _manifest(self, members: dict[str, bytes], replay: Replay, metrics: dict[str, float]) -> Manifest:
+    def save_best(self, reward: float) -> None:
+        """Make the present model the best one."""
+        members = {"policy.pth": b"best weights of %d" % self.steps}
+        self.store.commit_best(self._manifest(members, None, {"mean_reward": reward}), members)
+
+    def _manifest(self, members: dict[str, bytes], replay: Replay | None, metrics: dict[str, float]) -> Manifest:
         return Manifest(
             scenario=self.store.prefix, steps=self.steps, session_id="s", created="2026-01-01T00:00:00Z",
             exactness=Exactness.EXACT, compatibility=_FACTS, members=describe_members(members), replay=replay,

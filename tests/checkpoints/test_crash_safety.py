@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,17 +11,17 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.callbacks import BaseCallback
 
 from tests.checkpoints.cases import off_policy, venv
-from tests.checkpoints.disk import changes, full_disk, killed_at
+from tests.checkpoints.disk import Work, changes, copied, crashes, full_disk
 from tests.checkpoints.little import LittleRun, chunks_named, chunks_present, readable, store_at
-from validation_ch7.checkpoints import CheckpointStore, find_latest_checkpoint, learn_resumable
+from validation_ch7.checkpoints import CheckpointStore, Retention, find_latest_checkpoint, learn_resumable
+from validation_ch7.checkpoints.admission import admit
+from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.backup import archive_all, back_up, list_backups, restore_backup, rewind
 from validation_ch7.errors import StorageError
 
-Work = Callable[[Path], None]
-
 
 def prepared(root: Path) -> Path:
-    """Make a store with checkpoints at 5, 10, 15 and 20 steps and a backup of the first two."""
+    """Make a store with checkpoints at 5, 10, 15 and 20 steps, a best model, and a backup of the first two."""
     store = store_at(root)
     with store.exclusive("test"):
         run = LittleRun(store, max_keep=9)
@@ -32,6 +30,7 @@ def prepared(root: Path) -> Path:
         back_up(store, "earlier")
         run.save()
         run.save()
+        run.save_best(1.0)
     return root
 
 
@@ -73,7 +72,27 @@ def rotating_backups(root: Path) -> None:
     back_up(store_at(root), "test", keep=1)
 
 
-ALL = [saving, backing_up, restoring, archiving, rewinding, quarantining, rotating_backups]
+def admitting(root: Path) -> None:
+    store = store_at(root)
+    admit(store, store_at(root / "results"), Retention(max_keep=9), log=lambda _line: None)
+
+
+def committing_best(root: Path) -> None:
+    LittleRun(store_at(root), resume=True).save_best(2.0)
+
+
+EVERY = [pytest.param(1, marks=pytest.mark.slow), 7]
+"""Every single change, or one in so many."""
+ALL = [
+    saving,
+    backing_up,
+    restoring,
+    archiving,
+    rewinding,
+    quarantining,
+    rotating_backups,
+    committing_best,
+]
 
 
 @pytest.fixture(scope="module")
@@ -81,19 +100,16 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return prepared(tmp_path_factory.mktemp("template"))
 
 
-def crashes(template: Path, folder: Path, work: Work) -> Iterator[Path]:
-    """Yield the tree that a process left which died before its k-th change, for every k."""
-    whole = _copied(template, folder / "whole")
-    count = changes(lambda: work(whole))
-    for k in range(1, count + 1):
-        root = _copied(template, folder / str(k))
-        assert killed_at(k, lambda root=root: work(root)) == -signal.SIGKILL
-        yield root
-        shutil.rmtree(root)
-
-
-def _copied(template: Path, root: Path) -> Path:
-    return Path(shutil.copytree(template, root))
+@pytest.fixture(scope="module")
+def downloaded(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the same store with the results of the session after it beside it: 25 and 30 steps, another best."""
+    root = copied(template, tmp_path_factory.mktemp("downloaded") / "tree")
+    shutil.copytree(root / "checkpoints", root / "results" / "checkpoints")
+    session = LittleRun(store_at(root / "results"), max_keep=9, resume=True)
+    session.save()
+    session.save()
+    session.save_best(2.0)
+    return root
 
 
 def next_start(root: Path) -> CheckpointStore:
@@ -152,6 +168,26 @@ def test_killed_archive_that_is_repeated_is_one_archive(template: Path, ram: Pat
         assert (readable(store), archives) == ([], [[20, 15, 10, 5]])
 
 
+@pytest.mark.parametrize("every", EVERY)
+def test_killed_admission_loses_nothing_and_can_be_repeated(downloaded: Path, ram: Path, every: int) -> None:
+    for root in crashes(downloaded, ram, admitting, every):
+        store = next_start(root)
+        assert readable(store)[0] in (20, 25, 30) and {5, 10, 15, 20} <= anywhere(store)
+        assert best_reward(store) in (1.0, 2.0)
+        admitting(root)
+        assert readable(next_start(root)) == [30, 25, 20, 15, 10, 5] and best_reward(store) == 2.0
+
+
+def test_killed_exchange_of_the_best_model_leaves_one_of_them_whole(template: Path, ram: Path) -> None:
+    found = [best_reward(next_start(root)) for root in crashes(template, ram, committing_best)]
+    assert set(found) == {1.0, 2.0}
+
+
+def best_reward(store: CheckpointStore) -> float:
+    """Return the reward of the best model, every byte of which is verified."""
+    return read_archive(store.best_path).manifest.metrics["mean_reward"]
+
+
 def _refusal(root: Path, work: Work, at: int) -> StorageError | None:
     with full_disk(at).watching():
         try:
@@ -163,26 +199,35 @@ def _refusal(root: Path, work: Work, at: int) -> StorageError | None:
 
 @pytest.mark.parametrize("work", ALL)
 def test_full_disk_is_reported_and_loses_nothing(template: Path, ram: Path, work: Work) -> None:
-    whole = _copied(template, ram / "whole")
+    assert_full_disk_loses_nothing(template, ram, work, 1)
+
+
+@pytest.mark.parametrize("every", EVERY)
+def test_full_disk_refuses_an_admission_that_loses_nothing(downloaded: Path, ram: Path, every: int) -> None:
+    assert_full_disk_loses_nothing(downloaded, ram, admitting, every)
+
+
+def assert_full_disk_loses_nothing(template: Path, ram: Path, work: Work, every: int) -> None:
+    whole = copied(template, ram / "whole")
     count = changes(lambda: work(whole))
     refused = 0
-    for k in range(1, count + 1):
-        root = _copied(template, ram / str(k))
+    for k in range(1, count + 1, every):
+        root = copied(template, ram / str(k))
         refusal = _refusal(root, work, k)
         refused += refusal is not None
         assert refusal is None or "No space left" in str(refusal)
         assert readable(next_start(root)) or work is archiving
         assert {5, 10, 15, 20} <= anywhere(next_start(root)) or work in (saving, quarantining)
         shutil.rmtree(root)
-    assert refused > 3
+    assert refused > (2 if work is committing_best else 3)
 
 
 class FillingDisk(BaseCallback):
-    """Lets the disk be full from some step on."""
+    """Lets the disk be full from some step on, and waits where the save has been refused that follows."""
 
-    def __init__(self, steps: int, at: int) -> None:
+    def __init__(self, steps: int, at: int, saved_at: int) -> None:
         super().__init__()
-        self._steps, self._disk = steps, full_disk(at)
+        self._steps, self._disk, self._saved_at = steps, full_disk(at), saved_at
 
     def get_state(self) -> None:
         """There is nothing to keep."""
@@ -194,6 +239,8 @@ class FillingDisk(BaseCallback):
         if self.num_timesteps == self._steps:
             self._watch = self._disk.watching()
             self._watch.__enter__()
+        if self.num_timesteps == self._saved_at + 1:
+            self.locals["callback"]._saver._writer._idle.wait()  # the thread; what it raised is not looked at here
         return True
 
     def recover(self) -> None:
@@ -203,11 +250,11 @@ class FillingDisk(BaseCallback):
 @pytest.mark.parametrize("asynchronous", [True, False])
 @pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 9, 14])
 def test_full_disk_stops_training_and_keeps_the_previous_checkpoint(ram: Path, at: int, asynchronous: bool) -> None:
-    store, disk = CheckpointStore(ram, "task"), FillingDisk(70, at)
+    store, disk = CheckpointStore(ram, "task"), FillingDisk(70, at, saved_at=124)
     learn_resumable(off_policy(DQN, venv("CartPole-v1")), 400, store, session_timesteps=64)
     model = off_policy(DQN, venv("CartPole-v1"))
     with pytest.raises(StorageError, match="No space left"):
         learn_resumable(model, 400, store, save_freq=60, callback=disk, asynchronous=asynchronous)
     disk.recover()
-    assert 124 <= model.num_timesteps < 400
+    assert model.num_timesteps in ((125, 126) if asynchronous else (124,))
     assert store.verify(store.paths()[0]).steps == 64

@@ -15,7 +15,9 @@ from tests.checkpoints.cases import CASES, SLOW_CASES, case
 ALL = [item.name for item in CASES] + [pytest.param(item.name, marks=pytest.mark.slow) for item in SLOW_CASES]
 KILLED = ["ppo-linear-normalized", "dqn", "sac-sde-linear", "td3-ou-noise", "her", "qrdqn"]
 UNCUT = ["ppo-three-envs", "a2c-sde", "dqn-memory", "sac", "td3-episodes", "recurrent-ppo"]
-REST_UNCUT = [pytest.param(item.name, marks=pytest.mark.slow) for item in CASES if item.name not in UNCUT]
+REST_UNCUT = [
+    pytest.param(item.name, marks=pytest.mark.slow) for item in (*CASES, *SLOW_CASES) if item.name not in UNCUT
+]
 REST = [pytest.param(item.name, marks=pytest.mark.slow) for item in (*CASES, *SLOW_CASES) if item.name not in KILLED]
 
 
@@ -30,6 +32,13 @@ def test_sessions_end_where_an_uninterrupted_run_ends(name: str, tmp_path: Path)
 @pytest.mark.parametrize("name", [*UNCUT, *REST_UNCUT])
 def test_saving_changes_nothing(name: str, tmp_path: Path) -> None:
     assert runs.one_run(name, tmp_path, asynchronous=False) == runs.uninterrupted(name)
+
+
+def test_compressed_replay_of_dictionaries_ends_where_an_uninterrupted_run_ends(tmp_path: Path) -> None:
+    found, results = runs.sessions("dqn-dict", tmp_path, 70, 31, compress_replay=True)
+    assert [result.exactness for result in results] == ["exact"] * 3
+    assert any(tmp_path.rglob("*.npz.zst"))
+    assert found == runs.uninterrupted("dqn-dict")
 
 
 @pytest.mark.parametrize("name", [*KILLED, *REST])

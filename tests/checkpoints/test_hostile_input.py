@@ -5,26 +5,26 @@ from __future__ import annotations
 import copy
 import io
 import json
-import os
 import pickle
 import random
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import numpy as np
 import pytest
-import torch as th
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecNormalize
 
 from tests.checkpoints.cases import off_policy, on_policy, venv
 from tests.checkpoints.fingerprint import digest
-from tests.checkpoints.hostile import Bomb, flip, members_of, reseal, write_zip
+from tests.checkpoints.hostile import Bomb, flip, members_of, reseal, reseal_chunk, reseal_replay, write_zip
+from tests.checkpoints.pickle_watch import refuse_pickles
 from validation_ch7.checkpoints import CheckpointStore, LearnResult, Retention, learn_resumable
+from validation_ch7.checkpoints.compression import compressed
 from validation_ch7.errors import (
     CheckpointIncompatibleError,
     CheckpointNotFoundError,
@@ -138,12 +138,6 @@ def test_spoiled_checkpoint_falls_back(store: CheckpointStore, name: str) -> Non
     assert_previous_is_used(store)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_forbidden_checkpoint_falls_back(store: CheckpointStore) -> None:
-    store.path(96).chmod(0)
-    assert_previous_is_used(store)
-
-
 def test_swapped_checkpoints_are_refused_with_both_reasons(store: CheckpointStore, ram: Path) -> None:
     store.path(96).rename(ram / "aside")
     store.path(64).rename(store.path(96))
@@ -236,9 +230,7 @@ def test_chunk_name_cannot_leave_its_folder(replayed: CheckpointStore, sha256: s
 def test_gap_between_chunks_falls_back(replayed: CheckpointStore) -> None:
     manifest = replayed.entries()[0].manifest
     assert manifest is not None and manifest.replay is not None
-    gap = manifest.replay.model_copy(update={"chunks": manifest.replay.chunks[1:]})
-    sealed = manifest.model_copy(update={"replay": gap}).sealed()
-    write_zip(replayed.path(96), members_of(replayed.path(96)) | {"manifest.json": sealed.model_dump_json().encode()})
+    reseal_replay(replayed.path(96), chunks=manifest.replay.chunks[1:])
     assert "rows up to" in Path(_reason(replayed)).read_text()
 
 
@@ -247,35 +239,32 @@ def _reason(store: CheckpointStore) -> Path:
     return next((store.folder / "quarantine").glob("*.reason.txt"))
 
 
+def test_compressed_chunk_that_unpacks_to_more_than_its_rows_is_refused(replayed: CheckpointStore) -> None:
+    zeros = bytes(64 << 20)
+    packed = compressed(zeros)
+    assert packed is not None
+    reseal_chunk(replayed.path(96), replayed.chunks, packed, raw_bytes=len(zeros))
+    assert "it would unpack to 67108864 bytes" in assert_previous_is_used(replayed, dqn())
+
+
+def test_chunk_of_more_rows_than_the_buffer_holds_may_not_unpack_to_them(replayed: CheckpointStore) -> None:
+    packed = compressed(bytes(64 << 20))
+    assert packed is not None
+    reseal_chunk(replayed.path(96), replayed.chunks, packed, raw_bytes=64 << 20)
+    forged = replayed.verify(replayed.path(96)).replay
+    assert forged is not None
+    everything = forged.chunks[-1].model_copy(update={"start": 0, "stop": 10**9})
+    reseal_replay(replayed.path(96), added=10**9, chunks=(everything,))
+    assert "it would unpack to 67108864 bytes" in assert_previous_is_used(replayed, dqn())
+
+
 # No code from a checkpoint
 
 
 @pytest.fixture
-def no_pickle(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_pickle(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every way into pickle raise."""
-
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise AssertionError("a pickle was read")
-
-    class Refused:
-        __init__ = refuse
-
-    load = th.load
-    for module, name in [(pickle, "load"), (pickle, "loads"), (cloudpickle, "load"), (cloudpickle, "loads")]:
-        monkeypatch.setattr(module, name, refuse)
-    for name in ("Unpickler", "_Unpickler"):
-        monkeypatch.setattr(pickle, name, Refused)
-    monkeypatch.setattr(th, "load", lambda *a, **k: load(*a, **k) if k.get("weights_only") is True else refuse())
-    yield
-
-
-@pytest.mark.usefixtures("no_pickle")
-@pytest.mark.parametrize("kind", ["ppo", "dqn"])
-def test_resume_reads_no_pickle(template: Path, ram: Path, kind: str) -> None:
-    shutil.copytree(template / kind, ram / kind)
-    model = {"ppo": ppo, "dqn": dqn}[kind]()
-    result = learn_resumable(model, 128, CheckpointStore(ram / kind, "task"))
-    assert (result.steps_before, result.steps_after, result.exactness) == (96, 128, "exact")
+    refuse_pickles(monkeypatch.setattr)
 
 
 def test_planted_pickles_do_not_run(store: CheckpointStore, ram: Path) -> None:
@@ -295,8 +284,8 @@ def test_planted_pickles_do_not_run(store: CheckpointStore, ram: Path) -> None:
 
 
 def test_planted_pickle_in_a_chunk_does_not_run(replayed: CheckpointStore, ram: Path) -> None:
-    chunk(replayed).write_bytes(_zipped("observations.npy", _object_array(ram / "mark")))
-    assert_previous_is_used(replayed, dqn())
+    reseal_chunk(replayed.path(96), replayed.chunks, _zipped("observations.npy", _object_array(ram / "mark")))
+    assert "observations.npy holds Python objects" in assert_previous_is_used(replayed, dqn())
     assert not (ram / "mark").exists()
 
 
@@ -398,3 +387,17 @@ def test_trusted_companion_that_cannot_be_read_is_an_error(ram: Path) -> None:
     (store.folder / "task_checkpoint_replay_buffer_200_steps.pkl").write_bytes(b"no pickle")
     with pytest.raises(CheckpointUntrustedError, match="trusted pickle could not be read"):
         resumed(store, dqn(), trust_foreign=True)
+
+
+@pytest.mark.parametrize("trust", [False, True])
+def test_foreign_statistics_of_normalization_need_trust(ram: Path, trust: bool) -> None:
+    store = CheckpointStore(ram, "task")
+    store.folder.mkdir(parents=True)
+    old, new = (VecNormalize(venv("CartPole-v1")) for _ in range(2))
+    model = on_policy(PPO, old)
+    model.learn(64)
+    foreign(store, model)
+    old.save(str(store.folder / "task_checkpoint_vecnormalize_200_steps.pkl"))
+    _, log = resumed(store, on_policy(PPO, new), trust_foreign=trust)
+    assert ("loaded task_checkpoint_vecnormalize_200_steps.pkl, trusted by you" in log) is trust
+    assert np.array_equal(new.obs_rms.mean, old.obs_rms.mean) is trust

@@ -1,6 +1,6 @@
-"""Checkpoints outlive the versions that wrote them, and the place where they were written.
+"""Checkpoints outlive the versions that wrote them, the place where they were written, and the device.
 
-``golden/`` was written by Python 3.11 with numpy 1.26.4, gymnasium 1.0.0, stable-baselines3 2.7.0, torch 2.13.0:
+``tests/checkpoints/golden_sets.py`` wrote the sets in ``golden/``, each under the versions that :data:`SETS` names:
 PPO to 128 steps on two normalised CartPoles, DQN to 100 steps on one.
 """
 
@@ -8,41 +8,53 @@ import shutil
 from pathlib import Path
 
 import pytest
-from stable_baselines3 import DQN, PPO
-from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.vec_env import VecNormalize
+import torch as th
 
+from tests.checkpoints.golden_sets import dqn, ppo
 from validation_ch7.checkpoints import CheckpointStore, learn_resumable
 from validation_ch7.checkpoints.generators import put_generators, take_generators
 from validation_ch7.checkpoints.loop import grade
 from validation_ch7.session import Exactness
 
 GOLDEN = Path(__file__).parent / "golden"
-NARROW = {"net_arch": [8]}
+SETS = {
+    "numpy-1.26": {
+        "python": "3.11.7",
+        "torch": "2.13.0",
+        "numpy": "1.26.4",
+        "gymnasium": "1.0.0",
+        "stable-baselines3": "2.7.0",
+    },
+    "torch-2.4": {
+        "python": "3.12.1",
+        "torch": "2.4.1",
+        "numpy": "2.0.2",
+        "gymnasium": "1.1.1",
+        "stable-baselines3": "2.7.1",
+    },
+}
+RUNS = [(ppo, "ppo", 128, 256), (dqn, "dqn", 100, 200)]
 
 
-def ppo():
-    env = VecNormalize(make_vec_env("CartPole-v1", 2, seed=4))
-    return PPO("MlpPolicy", env, n_steps=32, batch_size=32, n_epochs=1, seed=4, policy_kwargs=NARROW, device="cpu")
+@pytest.fixture(params=SETS)
+def moved(request, tmp_path):
+    return Path(shutil.copytree(GOLDEN / request.param, tmp_path / "moved to" / request.param))
 
 
-def dqn():
-    env = make_vec_env("CartPole-v1", 1, seed=4)
-    return DQN("MlpPolicy", env, buffer_size=80, learning_starts=20, seed=4, policy_kwargs=NARROW, device="cpu")
+@pytest.mark.parametrize("prefix", ["ppo", "dqn"])
+def test_the_sets_were_written_by_these_versions(moved, prefix):
+    (entry,) = CheckpointStore(moved, prefix).entries()
+    written = {name: version.split("+")[0] for name, version in entry.manifest.software.items()}
+    assert written == SETS[moved.name]
 
 
-@pytest.fixture
-def moved(tmp_path):
-    shutil.copytree(GOLDEN, tmp_path / "moved to" / "another place")
-    return tmp_path / "moved to" / "another place"
-
-
-@pytest.mark.parametrize(("build", "prefix", "steps", "target"), [(ppo, "ppo", 128, 256), (dqn, "dqn", 100, 200)])
-def test_a_checkpoint_of_older_libraries_resumes_and_says_which_they_were(moved, build, prefix, steps, target):
+@pytest.mark.parametrize(("build", "prefix", "steps", "target"), RUNS)
+def test_a_checkpoint_of_older_libraries_resumes_exactly_and_says_which_they_were(moved, build, prefix, steps, target):
     result = learn_resumable(build(), target, CheckpointStore(moved, prefix))
     assert (result.steps_before, result.steps_after, result.lost) == (steps, target, ())
-    assert any(text.startswith("numpy: checkpoint=1.26.4") for text in result.warnings)
-    assert any(text.startswith("gymnasium: checkpoint=1.0.0") for text in result.warnings)
+    assert result.exactness is Exactness.EXACT
+    for name in ("numpy", "gymnasium"):
+        assert any(text.startswith(f"{name}: checkpoint={SETS[moved.name][name]}") for text in result.warnings)
 
 
 def test_statistics_and_replay_of_older_libraries_come_back(moved):
@@ -54,14 +66,20 @@ def test_statistics_and_replay_of_older_libraries_come_back(moved):
 
 
 def test_two_resumes_of_one_old_checkpoint_end_alike(moved, tmp_path):
-    other = shutil.copytree(moved, tmp_path / "second")
-    ends = [
-        learn_resumable(build(), 200, CheckpointStore(root, "dqn")).digest
-        for build, root in ((dqn, moved), (dqn, other))
-    ]
+    other = Path(shutil.copytree(moved, tmp_path / "second"))
+    ends = [learn_resumable(dqn(), 200, CheckpointStore(root, "dqn")).digest for root in (moved, other)]
     states = [CheckpointStore(root, "dqn").read(CheckpointStore(root, "dqn").path(200)) for root in (moved, other)]
     assert all(ends)
     assert states[0].members["policy.pth"] == states[1].members["policy.pth"]
+
+
+@pytest.mark.skipif(not th.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize(("build", "prefix"), [(ppo, "ppo"), (dqn, "dqn")])
+def test_a_chain_goes_from_the_processor_to_a_gpu_and_back(tmp_path, build, prefix):
+    store = CheckpointStore(tmp_path, prefix)
+    results = [learn_resumable(build(device), 384, store, session_timesteps=128) for device in ("cpu", "cuda", "cpu")]
+    assert [result.steps_after for result in results] == [128, 256, 384]
+    assert [result.lost for result in results] == [(), (), ()]
 
 
 def test_generators_of_devices_that_are_not_here_lower_the_grade_and_are_named():

@@ -168,6 +168,19 @@ def test_lock_of_a_finished_run_is_free(store: CheckpointStore) -> None:
             pass
 
 
+def test_chunks_that_checkpoints_share_count_once_in_the_budget(run: LittleRun) -> None:
+    for _ in range(3):
+        run.save(4)
+    entries = run.store.entries()
+    sizes = [sum(item.manifest.chunk_bytes.values()) for item in entries if item.manifest]
+    once = sum(path.stat().st_size for path in run.store.chunks.iterdir())
+    members = sum(item.manifest.member_bytes for item in entries if item.manifest)
+    assert sum(sizes) == 2 * once  # the first chunk belongs to three checkpoints, the second to two
+    for spare, kept in ((0, 3), (-1, 2)):
+        decisions = run.store.plan_retention(Retention(max_keep=3, max_bytes=members + once + spare))
+        assert sum(decision.keep for decision in decisions) == kept
+
+
 # Backups
 
 

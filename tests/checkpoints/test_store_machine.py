@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.checkpoints.disk import killed_at
-from tests.checkpoints.little import LittleRun, chunks_named, chunks_present, readable, store_at
+from tests.checkpoints.little import LittleRun, chunks_named, chunks_present, store_at
 from validation_ch7.checkpoints import find_latest_checkpoint
 from validation_ch7.checkpoints.backup import back_up, list_backups, restore_backup, rewind
+from validation_ch7.checkpoints.naming import chunk_digest, chunk_files
+from validation_ch7.checkpoints.store import StoredCheckpoint
 from validation_ch7.errors import CheckpointError
 
 _MEMORY = Path("/dev/shm")
@@ -62,7 +65,7 @@ class StoreMachine(RuleBasedStateMachine):
         if killed_at(at, lambda: self.save(steps)) == 0:
             self.save(steps)
             return
-        found = set(self._readable())
+        found = self._readable()
         expected = {step for step, whole in before.items() if whole}
         assert not expected or max(found) >= max(expected)
         self.intact = {step: step in found for step in self._steps()}
@@ -70,13 +73,11 @@ class StoreMachine(RuleBasedStateMachine):
     def _steps(self) -> list[int]:
         return [entry.steps for entry in store_at(self.root).entries()]
 
-    def _readable(self) -> list[int]:
-        found, store = [], store_at(self.root)
+    def _readable(self, root: Path | None = None) -> set[int]:
+        found, store = set(), store_at(root or self.root)
         for path in store.paths():
-            try:
-                found.append(store.verify(path).steps)
-            except CheckpointError:
-                continue
+            with contextlib.suppress(CheckpointError):
+                found.add(store.verify(path).steps)
         return found
 
     @precondition(lambda self: sum(self.intact.values()) > 1)
@@ -90,13 +91,28 @@ class StoreMachine(RuleBasedStateMachine):
         steps = max(self.intact)
         self.intact[steps] = self.intact[steps] and steps in self._readable()
 
+    @precondition(lambda self: sum(self.intact.values()) > 1)
+    @rule(data=st.data(), byte=st.integers(0, 10_000), flip=st.integers(1, 255))
+    def corrupt_chunk(self, data: st.DataObject, byte: int, flip: int) -> None:
+        """Alter one byte of a chunk of the store, not of the same chunk in a backup: whoever names it is damaged."""
+        path = data.draw(st.sampled_from(chunk_files(store_at(self.root).chunks)))
+        damaged = bytearray(path.read_bytes())
+        damaged[byte % len(damaged)] ^= flip
+        path.unlink()
+        path.write_bytes(bytes(damaged))
+        named = {entry.steps for entry in store_at(self.root).entries() if names(entry, path)}
+        self.intact = {steps: whole and steps not in named for steps, whole in self.intact.items()}
+        assert self._readable() == self._whole()
+
+    def _whole(self) -> set[int]:
+        return {steps for steps, whole in self.intact.items() if whole}
+
     @rule()
     def rotate_nothing(self) -> None:
         """Open and close the store: sweeping never removes anything that is needed."""
         with store_at(self.root).exclusive("test"):
             pass
 
-    @precondition(lambda self: all(self.intact.values()))
     @rule()
     def back_up(self) -> None:
         made = back_up(store_at(self.root), "test", keep=3)
@@ -104,25 +120,28 @@ class StoreMachine(RuleBasedStateMachine):
         self.saved[made.path.name] = dict(self.intact)
         self._forget_rotated()
 
-    @precondition(lambda self: self.saved and all(self.intact.values()))
+    @precondition(lambda self: self.saved)
     @rule(data=st.data())
     def restore(self, data: st.DataObject) -> None:
+        """Put a backup back: what was whole in it is whole now, whatever was damaged in the store."""
         name = data.draw(st.sampled_from(sorted(self.saved)))
         known = {backup.path.name for backup in list_backups(store_at(self.root))}
         content = self.saved[name]
         restore_backup(store_at(self.root), name)
         new = {backup.path.name for backup in list_backups(store_at(self.root))} - known
         self.saved |= {item: dict(self.intact) for item in new}
-        self.intact = dict(content)
+        found = self._readable()
+        assert {steps for steps, whole in content.items() if whole} <= found
+        self.intact = {steps: steps in found for steps in content}
         self._forget_rotated()
 
-    @precondition(lambda self: len(self.intact) > 1 and all(self.intact.values()))
+    @precondition(lambda self: len(self.intact) > 1)
     @rule()
     def rewind(self) -> None:
         made = rewind(store_at(self.root), min(self.intact))
         assert made is not None
         self.saved[made.path.name] = dict(self.intact)
-        self.intact = {min(self.intact): True}
+        self.intact = {min(self.intact): self.intact[min(self.intact)]}
         self._forget_rotated()
 
     def _forget_rotated(self) -> None:
@@ -138,13 +157,19 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def backups_are_whole(self) -> None:
         for backup in list_backups(store_at(self.root)):
-            assert set(readable(store_at(backup.path))) == set(self.saved[backup.path.name])
+            whole = {steps for steps, intact in self.saved[backup.path.name].items() if intact}
+            assert self._readable(backup.path) == whole
 
     @invariant()
     def needed_chunks_are_there(self) -> None:
         store = store_at(self.root)
         if store.chunks.is_dir():
             assert chunks_named(store) <= chunks_present(store)
+
+
+def names(entry: StoredCheckpoint, chunk: Path) -> bool:
+    """Return whether a checkpoint needs this chunk."""
+    return entry.manifest is not None and chunk_digest(chunk.name) in entry.manifest.chunk_digests
 
 
 TestStoreMachine = StoreMachine.TestCase

@@ -7,11 +7,14 @@ import zipfile
 import pytest
 import torch as th
 
+from tests.checkpoints.fingerprint import digest
 from tests.training.sessions import Scene
 from tests.training.worlds import gym_factory, section_config
 from validation_ch7.checkpoints import CheckpointStore, find_latest_checkpoint
+from validation_ch7.checkpoints.replay import row_arrays
+from validation_ch7.checkpoints.resume import restore_model
 from validation_ch7.session import Exactness, SummaryStatus
-from validation_ch7.training.algorithms import traffic_env
+from validation_ch7.training.algorithms import build_training, traffic_env
 from validation_ch7.training.curve import read_rows
 from validation_ch7.training.learner import CheckpointLearner
 
@@ -55,6 +58,28 @@ def chain(root, config, env, stops, target=256):
     return scenes
 
 
+def plain_learn(config, env, steps=256):
+    """Return the model after plain ``model.learn()``, without sessions and checkpoints."""
+    model = build_training(config, gym_factory(env) if env else traffic_env)
+    model.learn(steps)
+    return model
+
+
+def restored(scene, config, env):
+    """Return a new model with what the newest checkpoint holds."""
+    model = build_training(config, gym_factory(env) if env else traffic_env)
+    store = CheckpointStore(scene.tree, "traffic_light_control")
+    restore_model(model, store.read(store.paths()[0]), store.chunks)
+    return model
+
+
+def trained_part(model):
+    """Return a digest of weights, optimizers, steps and the rows of the replay buffer."""
+    buffer = getattr(model, "replay_buffer", None)
+    rows = None if buffer is None else [buffer.pos, buffer.full, row_arrays(buffer)]
+    return digest([model.get_parameters(), model.num_timesteps, rows])
+
+
 def weights(scene, path=None):
     path = path or find_latest_checkpoint(scene.tree)
     with zipfile.ZipFile(path) as archive, archive.open("policy.pth") as member:
@@ -76,6 +101,7 @@ def test_three_sessions_end_bit_for_bit_where_one_does(tmp_path, name):
     (whole,) = chain(tmp_path / "whole", config, env, [256])
     cut = chain(tmp_path / "cut", config, env, [64, 160, 256])
     assert same(weights(whole), weights(cut[-1]))
+    assert trained_part(restored(cut[-1], config, env)) == trained_part(plain_learn(config, env))
     best = [CheckpointStore(s.tree, "traffic_light_control").best() for s in (whole, cut[-1])]
     assert (best[0].steps, best[0].metrics) == (best[1].steps, best[1].metrics)
     assert same(

@@ -16,10 +16,11 @@ from validation_ch7.checkpoints.backup import Backup, back_up
 from validation_ch7.checkpoints.backup_limit import limit_backups
 from validation_ch7.checkpoints.compatibility import CompatibilityReport, report
 from validation_ch7.checkpoints.manifest import Compatibility, Manifest
+from validation_ch7.checkpoints.replay import bring_chunk
 from validation_ch7.checkpoints.retention import Retention
 from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.errors import CheckpointError
-from validation_ch7.files import copy_durably, link_or_copy, make_folder
+from validation_ch7.files import copy_durably, make_folder
 from validation_ch7.section_run import Tree
 
 Log = Callable[[str], None]
@@ -139,7 +140,7 @@ def _bring(store: CheckpointStore, source: CheckpointStore, path: Path, manifest
     make_folder(store.chunks)
     for digest in sorted(manifest.chunk_digests):
         chunk = naming.chunk_path(source.chunks, digest)
-        link_or_copy(chunk, store.chunks / chunk.name)
+        bring_chunk(chunk, store.chunks / chunk.name)
     copy_durably(path, store.path(manifest.steps))
 
 

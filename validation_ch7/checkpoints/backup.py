@@ -15,6 +15,7 @@ from pathlib import Path
 
 from validation_ch7.checkpoints import naming
 from validation_ch7.checkpoints.archive import read_manifest
+from validation_ch7.checkpoints.replay import bring_chunk
 from validation_ch7.checkpoints.store import PIN_SUFFIX, CheckpointStore
 from validation_ch7.errors import CheckpointError, CheckpointNotFoundError
 from validation_ch7.files import (
@@ -54,7 +55,8 @@ def back_up(
     Raises:
         StorageError: the copy could not be made; the store is as it was.
     """
-    sources = _contents(store)
+    with storage_errors(store.chunks):
+        sources = _contents(store)
     if not sources:
         return None
     make_folder(store.backups)
@@ -164,11 +166,7 @@ def restore_backup(store: CheckpointStore, name: str) -> Backup:
     for source in sorted(files, key=lambda path: naming.chunk_digest(path.name) is None):
         target = store.root / source.relative_to(backup.path)
         make_folder(target.parent)
-        digest = naming.chunk_digest(source.name)
-        if digest is None or (target.is_file() and sha256_file(target) != digest):
-            copy_durably(source, target)
-        else:
-            link_or_copy(source, target)
+        (copy_durably if naming.chunk_digest(source.name) is None else bring_chunk)(source, target)
         restored.add(target)
     _remove(store, keep=restored)  # last: there is a checkpoint to resume from at every instant
     rotate_backups(store, MAX_BACKUPS)

@@ -7,6 +7,7 @@ from pathlib import Path
 from validation_ch7.checkpoints import naming
 from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.errors import CheckpointError
+from validation_ch7.files import list_folder
 
 
 def find_latest_checkpoint(store: CheckpointStore | str | Path, prefix: str | None = None) -> Path | None:
@@ -19,7 +20,7 @@ def find_latest_checkpoint(store: CheckpointStore | str | Path, prefix: str | No
     if not isinstance(store, CheckpointStore):
         folder = Path(store)
         root = folder.parent if folder.name == naming.CHECKPOINTS else folder
-        found = (naming.checkpoint_prefix(path.name) for path in sorted((root / naming.CHECKPOINTS).glob("*.zip")))
+        found = (naming.checkpoint_prefix(path.name) for path in list_folder(root / naming.CHECKPOINTS))
         known = prefix or next((name for name in found if name), None)
         if known is None:
             return None

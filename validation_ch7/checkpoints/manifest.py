@@ -103,13 +103,17 @@ class Manifest(Document):
     @property
     def chunk_digests(self) -> frozenset[str]:
         """Names of the chunks that belong to this checkpoint."""
-        return frozenset(chunk.sha256 for chunk in self.replay.chunks) if self.replay else frozenset()
+        return frozenset(self.chunk_bytes)
 
     @property
-    def total_bytes(self) -> int:
-        """Bytes of members and chunks."""
-        chunks = self.replay.chunks if self.replay else ()
-        return sum(member.bytes for member in self.members.values()) + sum(chunk.bytes for chunk in chunks)
+    def member_bytes(self) -> int:
+        """Bytes of the members."""
+        return sum(member.bytes for member in self.members.values())
+
+    @property
+    def chunk_bytes(self) -> dict[str, int]:
+        """Bytes of every chunk that belongs to this checkpoint, by name."""
+        return {chunk.sha256: chunk.bytes for chunk in self.replay.chunks} if self.replay else {}
 
 
 def content_digest(manifest: Mapping[str, Any]) -> str:

@@ -85,7 +85,10 @@ def chunk_digest(name: str) -> str | None:
 def chunk_path(folder: Path, digest: str) -> Path:
     """Return where the chunk with this digest lies in a folder of chunks, or would lie uncompressed."""
     packed = folder / f"{digest}{COMPRESSED_SUFFIX}"
-    return packed if packed.is_file() else folder / f"{digest}{CHUNK_SUFFIX}"
+    try:
+        return packed if packed.is_file() else folder / f"{digest}{CHUNK_SUFFIX}"
+    except OSError:
+        return packed  # whoever opens it is told why it cannot be looked at
 
 
 def chunk_files(folder: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from validation_ch7.checkpoints import naming
@@ -11,9 +11,9 @@ from validation_ch7.checkpoints.admission import show_incompatibility
 from validation_ch7.checkpoints.compatibility import report, require
 from validation_ch7.checkpoints.foreign import companions
 from validation_ch7.checkpoints.manifest import Compatibility, Manifest
-from validation_ch7.checkpoints.select import Rejected, none_usable, quarantine_all
+from validation_ch7.checkpoints.select import Rejected, first_usable, quarantine_all
 from validation_ch7.checkpoints.store import CheckpointStore, StoredCheckpoint
-from validation_ch7.errors import CheckpointCorruptError, CheckpointForeignError
+from validation_ch7.errors import CheckpointForeignError
 from validation_ch7.planning import Origin
 
 Log = Callable[[str], None]
@@ -43,7 +43,7 @@ def plan_parent(store: CheckpointStore, current: Compatibility, log: Log, fresh_
         CheckpointNotFoundError: there are checkpoints, and none can be used.
     """
     choice = choose_parent(store, current, log, fresh_command)
-    quarantine_all(store, list(choice.rejected), log)
+    quarantine_all(store, choice.rejected, log)
     return choice
 
 
@@ -56,24 +56,18 @@ def choose_parent(store: CheckpointStore, current: Compatibility, log: Log, fres
         CheckpointIncompatibleError: the newest intact one belongs to another model.
         CheckpointNotFoundError: there are checkpoints, and none can be used.
     """
-    rejected: list[Rejected] = []
-    for path in store.paths():
+
+    def use(path: Path) -> Choice:
         try:
             manifest = store.verify(path)
         except CheckpointForeignError:
             log(f"{TAG}   ✓ accepted {path.name}: no manifest, so weights only")
-            steps = naming.checkpoint_steps(path.name, store.prefix) or 0
-            return Choice(StoredCheckpoint(path, steps, None), tuple(rejected))
-        except CheckpointCorruptError as fault:
-            reason = str(fault.found or fault.what)
-            log(f"{TAG}   ✗ rejected {path.name}: {reason}")
-            rejected.append(Rejected(path, reason))
-            continue
+            return Choice(StoredCheckpoint(path, naming.checkpoint_steps(path.name, store.prefix) or 0, None))
         notes = _fitting(path, manifest, current, log, fresh_command)
-        return Choice(StoredCheckpoint(path, manifest.steps, manifest), tuple(rejected), notes)
-    if rejected:
-        raise none_usable(store, rejected)
-    return Choice()
+        return Choice(StoredCheckpoint(path, manifest.steps, manifest), notes=notes)
+
+    choice, rejected = first_usable(store, use, log)
+    return replace(choice, rejected=rejected) if choice else Choice()
 
 
 def _fitting(path: Path, manifest: Manifest, current: Compatibility, log: Log, fresh_command: str) -> tuple[str, ...]:

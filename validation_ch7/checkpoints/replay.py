@@ -24,9 +24,9 @@ from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from validation_ch7.checkpoints.arrays import pack_arrays, unpack_arrays
 from validation_ch7.checkpoints.compression import compressed, decompressed
 from validation_ch7.checkpoints.manifest import Chunk, Replay
-from validation_ch7.checkpoints.naming import CHUNK_SUFFIX, COMPRESSED_SUFFIX, chunk_path
+from validation_ch7.checkpoints.naming import CHUNK_SUFFIX, COMPRESSED_SUFFIX, chunk_digest, chunk_path
 from validation_ch7.errors import CheckpointCorruptError
-from validation_ch7.files import commit_bytes, sha256_bytes, sha256_file, storage_errors
+from validation_ch7.files import commit_bytes, copy_durably, link_or_copy, sha256_bytes, sha256_file, storage_errors
 
 Rows = dict[str, NDArray[Any]]
 
@@ -39,6 +39,7 @@ _CONFIGURATION = frozenset(
 _LASTING = frozenset({ReplayBuffer, DictReplayBuffer, HerReplayBuffer})
 """Classes that never change a transition; the one for n steps marks the newest row for a while when it samples."""
 _CHUNK_BYTES = 8 << 20  # two of them fit into most caches, and a million rows make thirty files
+_HEADER_BYTES = 64 << 10  # more than the headers of a chunk's arrays ever take
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,11 @@ class ReplayRecorder:
 
 
 def _chunk_rows(arrays: Rows) -> int:
-    return max(1, _CHUNK_BYTES // max(1, sum(int(array[0].nbytes) for array in arrays.values())))
+    return max(1, _CHUNK_BYTES // max(1, _row_bytes(arrays)))
+
+
+def _row_bytes(arrays: Rows) -> int:
+    return sum(int(array[0].nbytes) for array in arrays.values())
 
 
 def write_chunks(folder: Path, snapshot: ReplaySnapshot, compress: bool = False) -> Replay:
@@ -184,6 +189,20 @@ def _write_chunk(folder: Path, snapshot: ReplaySnapshot, start: int, stop: int, 
         commit_bytes(path, data)
     raw_bytes = None if packed is None else len(plain)
     return Chunk(sha256=digest, bytes=len(data), start=start, stop=stop, raw_bytes=raw_bytes)
+
+
+def bring_chunk(source: Path, target: Path) -> None:
+    """Make the chunk ``source`` appear at ``target``, by hard link where possible; a damaged one there is replaced.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    with storage_errors(target):
+        there = target.exists()
+    if not there:
+        link_or_copy(source, target)
+    elif not _holds(target, chunk_digest(source.name) or ""):
+        copy_durably(source, target)
 
 
 def _holds(path: Path, digest: str) -> bool:
@@ -211,11 +230,11 @@ def read_chunk(folder: Path, chunk: Chunk) -> bytes:
     return data
 
 
-def _corrupt_chunk(path: Path, found: str) -> CheckpointCorruptError:
+def _corrupt_chunk(path: Path, found: str, expected: str = "the bytes that its name states") -> CheckpointCorruptError:
     return CheckpointCorruptError(
         "A replay chunk failed its verification.",
         where=path,
-        expected="the bytes that its name states",
+        expected=expected,
         found=found,
         remedy="the previous checkpoint is used where there is one",
     )
@@ -261,11 +280,12 @@ def load_rows(folder: Path, replay: Replay, buffer: ReplayBuffer) -> None:
     check_coverage(folder, replay)
     arrays = row_arrays(buffer)
     oldest = max(0, replay.added - replay.capacity)
+    row_bytes = _row_bytes(arrays)
 
     def place(chunk: Chunk, data: bytes) -> None:
         where = chunk_path(folder, chunk.sha256)
-        plain = data if chunk.raw_bytes is None else decompressed(data, chunk.raw_bytes, where)
-        rows = unpack_arrays(plain, where)
+        most = min(chunk.stop - chunk.start, replay.capacity) * row_bytes + _HEADER_BYTES
+        rows = unpack_arrays(_plain(data, chunk.raw_bytes, most, where), where)
         _check_fit(arrays, rows, chunk, folder)
         first = max(chunk.start, oldest)
         for name, array in arrays.items():
@@ -274,6 +294,14 @@ def load_rows(folder: Path, replay: Replay, buffer: ReplayBuffer) -> None:
     _each_chunk(folder, replay, place)
     buffer.pos = replay.added % replay.capacity
     buffer.full = replay.added >= replay.capacity
+
+
+def _plain(data: bytes, raw_bytes: int | None, most: int, where: Path) -> bytes:
+    if raw_bytes is None:
+        return data
+    if raw_bytes > most:
+        raise _corrupt_chunk(where, f"it would unpack to {raw_bytes} bytes", f"at most {most} bytes for its rows")
+    return decompressed(data, raw_bytes, where)
 
 
 def _each_chunk(folder: Path, replay: Replay, use: Callable[[Chunk, bytes], None]) -> None:

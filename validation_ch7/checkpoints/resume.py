@@ -318,6 +318,9 @@ def state_members(state: Mapping[str, Node], packed: bytes) -> dict[str, bytes]:
 
 
 def state_digest(archive: Archive) -> str:
-    """Return one digest over weights and training state: equal for equal training, whenever it was saved."""
+    """Return one digest over weights and training state: equal for equal training, whenever it was saved.
+
+    The rows of a replay buffer are not in it: how they are divided into chunks depends on when they were saved.
+    """
     names = sorted(name for name in archive.members if name.endswith(".pth") or name in (STATE_NAME, ARRAYS_NAME))
     return sha256_bytes("".join(sha256_bytes(archive.members[name]) for name in names).encode())

@@ -10,8 +10,9 @@ a False no policy keeps it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 from validation_ch7.config import CheckpointConfig
@@ -25,9 +26,16 @@ class Entry:
     steps: int
     digest: str = ""
     bytes: int = 0
-    """Bytes that deleting it alone would free at most."""
+    """Bytes of its own file."""
+    chunks: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of every chunk that it needs, by name; others may need the same."""
     reward: float | None = None
     pinned: bool = False
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes that deleting it alone frees at most."""
+        return self.bytes + sum(self.chunks.values())
 
 
 @dataclass(frozen=True)
@@ -154,16 +162,22 @@ def decide(entries: Iterable[Entry], policies: Sequence[Policy]) -> list[Decisio
 def within_budget(decisions: Sequence[Decision], max_bytes: int) -> list[Decision]:
     """Drop kept entries, oldest first, until the rest fits; the newest two and pins always stay.
 
+    A chunk that several entries share counts once, and is free once none of them is kept.
+
     >>> kept = [Decision(Entry(str(n), n, bytes=5), True, "x") for n in (4, 3, 2, 1)]
     >>> [decision.keep for decision in within_budget(kept, 15)]
     [True, True, True, False]
     """
-    total = sum(decision.entry.bytes for decision in decisions if decision.keep)
+    kept = [decision.entry for decision in decisions if decision.keep]
+    users = Counter(name for entry in kept for name in entry.chunks)
+    sizes = {name: size for entry in kept for name, size in entry.chunks.items()}
+    total = sum(entry.bytes for entry in kept) + sum(sizes.values())
     result = list(decisions)
     for index in range(len(result) - 1, 1, -1):
         decision = result[index]
         fixed = decision.entry.pinned or "resumed" in decision.reason
         if total > max_bytes and decision.keep and not fixed:
-            total -= decision.entry.bytes
+            users.subtract(decision.entry.chunks.keys())
+            total -= decision.entry.bytes + sum(sizes[name] for name in decision.entry.chunks if not users[name])
             result[index] = Decision(decision.entry, False, f"over the budget of {max_bytes} bytes")
     return result

@@ -6,9 +6,10 @@ down to zero: where there are checkpoints and none can be used, that is an error
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 
@@ -24,6 +25,7 @@ from validation_ch7.errors import (
 )
 
 Log = Callable[[str], None]
+Found = TypeVar("Found")
 TAG = "[CHECKPOINT]"
 
 
@@ -68,21 +70,37 @@ def resume_newest(
         CheckpointIncompatibleError: the newest intact one belongs to another model.
         CheckpointNotFoundError: there are checkpoints, and none can be used.
     """
+
+    def use(path: Path) -> Resumed:
+        return resume_from(store, path, model, current, log, software=software, trust_foreign=trust_foreign)
+
+    found, rejected = first_usable(store, use, log)
+    if found is None:
+        log(f"{TAG} No checkpoint of '{store.prefix}' in {store.folder}: starting at step 0")
+        return None
+    quarantine_all(store, rejected, log)
+    return replace(found, rejected=rejected)
+
+
+def first_usable(
+    store: CheckpointStore, use: Callable[[Path], Found], log: Log
+) -> tuple[Found | None, tuple[Rejected, ...]]:
+    """Return what ``use`` makes of the newest checkpoint that is not corrupt, and those passed over on the way.
+
+    Raises:
+        CheckpointNotFoundError: there are checkpoints, and all of them are corrupt.
+    """
     rejected: list[Rejected] = []
     for path in store.paths():
         try:
-            found = resume_from(store, path, model, current, log, software=software, trust_foreign=trust_foreign)
+            return use(path), tuple(rejected)
         except CheckpointCorruptError as fault:
             reason = str(fault.found or fault.what)
             log(f"{TAG}   ✗ rejected {path.name}: {reason}")
             rejected.append(Rejected(path, reason))
-            continue
-        quarantine_all(store, rejected, log)
-        return Resumed(found.path, found.steps, found.manifest, found.state, found.compatibility, tuple(rejected))
     if rejected:
         raise none_usable(store, rejected)
-    log(f"{TAG} No checkpoint of '{store.prefix}' in {store.folder}: starting at step 0")
-    return None
+    return None, ()
 
 
 def resume_from(
@@ -140,14 +158,14 @@ def _resume_foreign(
     return Resumed(path, steps, None, None, CompatibilityReport((), steps=steps, manifest=False))
 
 
-def quarantine_all(store: CheckpointStore, rejected: list[Rejected], log: Log) -> None:
+def quarantine_all(store: CheckpointStore, rejected: Sequence[Rejected], log: Log) -> None:
     """Move rejected candidates aside, now that an older one is known to be usable."""
     for item in rejected:
         target = store.quarantine(item.path, item.reason)
         log(f"{TAG}   quarantined {item.path.name} -> {target}")
 
 
-def none_usable(store: CheckpointStore, rejected: list[Rejected]) -> CheckpointNotFoundError:
+def none_usable(store: CheckpointStore, rejected: Sequence[Rejected]) -> CheckpointNotFoundError:
     """Return the error for a store in which every checkpoint was rejected."""
     lines = [f"{item.path.name}: {item.reason}" for item in rejected]
     return CheckpointNotFoundError(

@@ -25,6 +25,7 @@ from validation_ch7.files import (
     commit_file,
     fsync_directory,
     json_bytes,
+    list_folder,
     make_folder,
     storage_errors,
     sweep_partials,
@@ -108,8 +109,7 @@ class CheckpointStore:
         Raises:
             ConfigurationError: such a store lies there.
         """
-        names = [path.name for path in self.folder.glob("*.zip")] if self.folder.is_dir() else []
-        if (other := naming.other_case(names, self.prefix)) is not None:
+        if (other := naming.other_case([path.name for path in list_folder(self.folder)], self.prefix)) is not None:
             raise ConfigurationError(
                 "A store lies there whose prefix differs only in case.",
                 where=self.folder,
@@ -121,10 +121,9 @@ class CheckpointStore:
     def paths(self) -> list[Path]:
         """Return the checkpoint files of this prefix, most steps first."""
         found = {}
-        with storage_errors(self.folder):
-            for path in self.folder.glob("*.zip") if self.folder.is_dir() else ():
-                if (steps := naming.checkpoint_steps(path.name, self.prefix)) is not None:
-                    found[path] = steps
+        for path in list_folder(self.folder):
+            if (steps := naming.checkpoint_steps(path.name, self.prefix)) is not None:
+                found[path] = steps
         return sorted(found, key=lambda path: found[path], reverse=True)
 
     def newest_steps(self) -> int | None:
@@ -235,7 +234,8 @@ class CheckpointStore:
         if manifest is None:
             return Entry(entry.path.name, entry.steps, pinned=True)  # unreadable: a person decides, not a policy
         reward = manifest.metrics.get("mean_reward")
-        return Entry(entry.path.name, entry.steps, manifest.digest, manifest.total_bytes, reward, pinned)
+        size, chunks = manifest.member_bytes, manifest.chunk_bytes
+        return Entry(entry.path.name, entry.steps, manifest.digest, size, chunks, reward, pinned)
 
     def prune(self, retention: Retention, parent: str | None = None, newest: Path | None = None) -> list[Decision]:
         """Delete what no policy keeps, then the chunks that nothing names any more; ``newest`` stays in any case."""
@@ -259,7 +259,7 @@ class CheckpointStore:
 
     def _all_entries(self) -> list[StoredCheckpoint]:
         # Chunks are shared by every prefix in the folder.
-        return [self._entry(path) for path in sorted(self.folder.glob("*.zip")) if naming.checkpoint_prefix(path.name)]
+        return [self._entry(path) for path in list_folder(self.folder) if naming.checkpoint_prefix(path.name)]
 
     def _delete(self, paths: list[Path], folder: Path) -> None:
         for path in paths:

@@ -82,7 +82,7 @@ def _confirmed(selection: Selection, count: int, keep_copy: bool) -> bool:
 
 def _show(screen: Screen, decisions: Sequence[Decision]) -> None:
     rows = [
-        (f"{item.entry.steps:,}", size_text(item.entry.bytes), "keep" if item.keep else "delete", item.reason)
+        (f"{item.entry.steps:,}", size_text(item.entry.total_bytes), "keep" if item.keep else "delete", item.reason)
         for item in decisions
     ]
     if rows:
@@ -102,7 +102,7 @@ def _decision_json(decision: Decision) -> dict[str, Any]:
     return {
         "name": entry.name,
         "steps": entry.steps,
-        "bytes": entry.bytes,
+        "bytes": entry.total_bytes,
         "keep": decision.keep,
         "reason": decision.reason,
     }
