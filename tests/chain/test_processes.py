@@ -15,19 +15,15 @@ from click.testing import CliRunner
 
 from tests.chain.conftest import Place
 from validation_ch7.checkpoints.archive import read_archive
-<<<<<<< HEAD
-from validation_ch7.checkpoints.resume import state_digest
+from validation_ch7.checkpoints.resume import restore_policy, state_digest
 from validation_ch7.cli.conclusion import conclude
 from validation_ch7.cli.main import main
+from validation_ch7.cli.run_section import run_section
+from validation_ch7.config import Overrides, load_section
 from validation_ch7.console import Console
 from validation_ch7.planning import same_place
 from validation_ch7.section_run import SectionRun
-=======
-from validation_ch7.checkpoints.resume import restore_policy, state_digest
-from validation_ch7.cli.run_section import run_section
-from validation_ch7.config import Overrides, load_section
 from validation_ch7.training.algorithms import build_training
->>>>>>> issue-three
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "validation_ch7" / "scripts" / "run_kaggle_validation_section_7_6.py"
