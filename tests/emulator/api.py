@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from tests.emulator.session import EmulatedSession
-from tests.emulator.world import Dataset, Kernel, KernelVersion, World
+from tests.emulator.world import Dataset, Kernel, KernelVersion, World, utc_text
 
 PAGE_LIMIT = 200
 Body = dict[str, Any]
@@ -20,6 +21,13 @@ class ApiError(Exception):
         self.status = status
 
 
+@dataclass(frozen=True)
+class Redirect:
+    """An answer that only says where the content is."""
+
+    location: str
+
+
 class Api:
     """Answers one call at a time; ``base`` is the address of this server."""
 
@@ -27,7 +35,7 @@ class Api:
         self.world = world
         self.base = base
 
-    def method(self, name: str) -> Callable[[Body], Body]:
+    def method(self, name: str) -> Callable[[Body], Body | Redirect]:
         snake = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
         found = getattr(self, snake, None)
         if found is None:
@@ -64,6 +72,8 @@ class Api:
             queued_for=world.rules.queued_for,
             keep_output=world.rules.keep_output_of_stopped,
             lacking=world.rules.lacking,
+            clock=world.clock,
+            time_scale=world.rules.time_scale,
         )
         world.sessions_ever += 1
         kernel.versions.append(KernelVersion(number, body["text"], session))
@@ -78,7 +88,7 @@ class Api:
 
     def _gpu_refusal(self) -> str:
         rules = self.world.rules
-        if rules.gpu_used >= rules.gpu_seconds:
+        if self.world.gpu_used() >= rules.gpu_seconds:
             return f"Maximum weekly GPU quota of {rules.gpu_seconds / 3600:.2f} hours reached."
         if sum(session.running and session.gpu for session in self.world.sessions()) >= rules.gpu_sessions:
             return f"Maximum batch GPU session count of {rules.gpu_sessions} reached."
@@ -149,6 +159,15 @@ class Api:
         more = {"nextPageToken": str(start + size)} if start + size < len(names) else {}
         return {"files": files, "log": version.session.log_blob(), **more}
 
+    def download_kernel_output(self, body: Body) -> Redirect:
+        number = body.get("versionNumber")
+        asked = {"userName": body.get("ownerSlug"), "kernelSlug": body.get("kernelSlug")}
+        version = self._version({**asked, **({"versionLabel": f"v{number}"} if number else {})})
+        name = body.get("filePath", "")
+        if name not in version.session.outputs():
+            raise ApiError(404, "File not found")
+        return Redirect(f"{self.base}/files/{body['kernelSlug']}/{version.number}/{quote(name)}")
+
     def get_kernel(self, body: Body) -> Body:
         kernel = self._kernel(body)
         last = kernel.versions[-1]
@@ -164,6 +183,7 @@ class Api:
             "author": self.world.owner,
             "isPrivate": kernel.private,
             "currentVersionNumber": len(kernel.versions),
+            "lastRunTime": utc_text(kernel.versions[-1].session.began),
         }
 
     def list_kernels(self, body: Body) -> Body:
@@ -173,16 +193,13 @@ class Api:
         return {"kernels": [self._metadata(kernel) for kernel in kernels[(page - 1) * size : page * size]]}
 
     def delete_kernel(self, body: Body) -> Body:
-        kernel = self._kernel(body)
-        for version in kernel.versions:
-            version.session.stop()
-        del self.world.kernels[kernel.slug]
+        self.world.remove_kernel(self._kernel(body))
         return {}
 
     def get_accelerator_quota_statistics(self, body: Body) -> Body:
-        rules = self.world.rules
-        gpu = {"timeUsed": f"{rules.gpu_used}s", "timeReserved": "0s", "totalTimeAllowed": f"{rules.gpu_seconds}s"}
-        return {"gpuQuota": gpu, "quotaRefreshTime": self.world.refresh.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        used, allowed = self.world.gpu_used(), self.world.rules.gpu_seconds
+        gpu = {"timeUsed": f"{used}s", "timeReserved": "0s", "totalTimeAllowed": f"{allowed}s"}
+        return {"gpuQuota": gpu, "quotaRefreshTime": utc_text(self.world.refresh.timestamp())}
 
     # blobs and datasets
 

@@ -17,7 +17,8 @@ class Fault:
     ``kind`` is one of: ``http`` (an error status), ``html`` (a page at 200), ``hang`` (no answer), ``cut`` (connection
     closed before anything happened), ``lost`` (it happened, the answer is lost), ``edit`` (the answer is changed);
     for files also ``short`` (less than Content-Length), ``short_silent`` (less, without Content-Length), ``flip``
-    (one byte wrong), ``page`` (an error page as content), ``no_range`` (Range ignored).
+    (one byte wrong), ``page`` (an error page as content), ``no_range`` (Range ignored), ``meet`` (served only once as
+    many such requests are there at the same time as the plan's ``meeting`` wants).
     """
 
     call: str
@@ -32,6 +33,23 @@ class Fault:
     """Only requests that contain this text."""
 
 
+class Gauge:
+    """Counts what goes on at the same time; a context manager."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._now = self.most = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._now -= 1
+
+
 class FaultPlan:
     """Faults that are still to come, and what has been asked so far."""
 
@@ -40,6 +58,9 @@ class FaultPlan:
         self._left: list[list[Any]] = []
         self.calls: Counter[str] = Counter()
         self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.met: list[Fault] = []
+        """Faults that have happened, in their order."""
+        self.meeting = threading.Barrier(1)
         for fault in faults:
             self.add(fault)
 
@@ -58,5 +79,6 @@ class FaultPlan:
                     entry[1] -= 1
                     continue
                 entry[2] -= 1
+                self.met.append(fault)
                 return fault  # type: ignore[no-any-return]
         return None

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from tests.emulator.api import Api, ApiError
-from tests.emulator.faults import Fault
+from tests.emulator.api import Api, ApiError, Redirect
+from tests.emulator.faults import Fault, Gauge
 from tests.emulator.session import event
 from tests.emulator.world import World
 
@@ -26,6 +26,8 @@ class KaggleServer:
     def __init__(self, world: World, port: int = 0) -> None:
         self.world = world
         self.closing = threading.Event()
+        self.files = Gauge()
+        """Downloads that are being answered."""
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -78,6 +80,9 @@ class Handler(BaseHTTPRequestHandler):
         if fault and fault.kind == "lost":
             self.close_connection = True
             return
+        if isinstance(answer, Redirect):
+            self._send(302, b"", {"Location": answer.location})
+            return
         if fault and fault.edit:
             answer = fault.edit(answer)
         self._json(answer)
@@ -92,7 +97,8 @@ class Handler(BaseHTTPRequestHandler):
             if kernel is None:
                 self._send(404, b"gone")
             else:
-                self._file(kernel.versions[version - 1].session.folder / "working" / name, name)
+                with self.owner.files:
+                    self._file(kernel.versions[version - 1].session.folder / "working" / name, name)
         else:
             self._send(404, b"no such page")
 
@@ -146,6 +152,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif fault.kind == "cut":
             self.close_connection = True
+        elif fault.kind == "meet":
+            self.world.plan.meeting.wait(10)
+            return False
         else:
             return False
         return True

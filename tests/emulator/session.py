@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 LACKING = """
@@ -60,11 +61,14 @@ class EmulatedSession:
         keep_output: bool,
         lacking: Sequence[str] = (),
         gpus: int = 2,
+        clock: Callable[[], float] = time.time,
+        time_scale: float = 1.0,
     ) -> None:
         self.folder = folder
         self.gpu = gpu
-        self.began = time.monotonic()
         self.timed_out = False
+        self._clock, self._time_scale = clock, time_scale
+        self.began, self.ended = clock(), math.inf
         self._queued_for = queued_for
         self._keep_output = keep_output
         self._custom = LACKING.format(names=tuple(lacking)) + ("" if internet else NO_INTERNET)
@@ -77,6 +81,7 @@ class EmulatedSession:
             _link_tree(source, place)
         (folder / "src" / "script.py").write_text(script, encoding="utf-8")
         self._process = self._start()
+        threading.Thread(target=self._note_end, daemon=True).start()
         self._timer = threading.Timer(limit_s, self._expire) if limit_s else None
         if self._timer:
             self._timer.daemon = True
@@ -104,6 +109,10 @@ class EmulatedSession:
                 stderr=subprocess.STDOUT,
             )
 
+    def _note_end(self) -> None:
+        self._process.wait()
+        self.ended = self._clock()
+
     def _expire(self) -> None:
         if self._process.poll() is None:
             self.timed_out = True
@@ -120,6 +129,11 @@ class EmulatedSession:
     @property
     def running(self) -> bool:
         return self._process.poll() is None
+
+    @property
+    def lasted_s(self) -> float:
+        """Time that the service counts: so much more than has passed as limits are shorter than they say [s]."""
+        return (min(self._clock(), self.ended) - self.began) / self._time_scale
 
     def status(self) -> tuple[str, str]:
         """Return the state's name and a failure message, as the service words them."""

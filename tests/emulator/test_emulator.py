@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 import zipfile
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.emulator.faults import Fault
 from tests.emulator.world import Rules
@@ -129,6 +131,63 @@ def test_page_has_at_most_two_hundred_files(api, kaggle, tmp_path):
     ended(kaggle)
     body = {"userName": "tester", "kernelSlug": "some-kernel", "pageSize": 1000}
     assert len(kaggle.server.api.list_kernel_session_output(body)["files"]) == 200
+
+
+def test_one_output_is_found_behind_a_redirect(api, kaggle, tmp_path):
+    from kagglesdk.kernels.types.kernels_api_service import ApiDownloadKernelOutputRequest
+
+    push(api, tmp_path / "k", "open('result.txt', 'w').write('42')")
+    ended(kaggle)
+    request = ApiDownloadKernelOutputRequest()
+    request.owner_slug, request.kernel_slug, request.file_path = "tester", "some-kernel", "result.txt"
+    with api.build_kaggle_client() as sdk:
+        answer = sdk.kernels.kernels_api_client.download_kernel_output(request)
+        assert ([step.status_code for step in answer.history], answer.text) == ([302], "42")
+        request.file_path = "../../log"
+        with pytest.raises(requests.HTTPError, match="File not found"):
+            sdk.kernels.kernels_api_client.download_kernel_output(request)
+
+
+def test_list_of_kernels_tells_when_each_last_ran(tmp_path):
+    with kaggle_world(tmp_path, clock=lambda: 1_000_000.0) as kaggle:
+        official = _import_api(kaggle.server.url)()
+        official.authenticate()
+        push(official, tmp_path / "k")
+        [kernel] = official.kernels_list(mine=True)
+        assert kernel.last_run_time == datetime(1970, 1, 12, 13, 46, 40)
+
+
+def test_gpu_hours_run_out_by_running_and_come_back_with_the_new_week(tmp_path):
+    now = 1_000_000.0
+    rules = Rules(gpu_seconds=7200, time_scale=0.5)
+    with kaggle_world(tmp_path, rules, clock=lambda: now) as kaggle:
+        official = _import_api(kaggle.server.url)()
+        official.authenticate()
+        waiting = "import time\nwhile True: time.sleep(60)"
+        push(official, tmp_path / "k", waiting, enable_gpu=True)
+        push(official, tmp_path / "c", waiting, title="On the Processor")
+        now += 1800.0
+        assert used(official) == 3600  # the session with a GPU alone, in time that the service counts
+        kaggle.world.sessions()[0].stop()
+        kaggle.world.remove_kernel(kaggle.world.kernels["some-kernel"])
+        assert used(official) == 3600
+        push(official, tmp_path / "k", waiting, enable_gpu=True)
+        now += 1800.0
+        refused = push(official, tmp_path / "k", enable_gpu=True, title="Another Title")
+        assert refused.error == "Maximum weekly GPU quota of 2.00 hours reached."
+        now = kaggle.world.refresh.timestamp()
+        assert used(official) == 0
+        assert not push(official, tmp_path / "k", enable_gpu=True, title="Another Title").error
+
+
+def used(official) -> float:
+    """Return what the official client reads of the week's GPU time [s]."""
+    from kagglesdk.kernels.types.kernels_api_service import ApiGetAcceleratorQuotaStatisticsRequest
+
+    with official.build_kaggle_client() as sdk:
+        request = ApiGetAcceleratorQuotaStatisticsRequest()
+        answer = sdk.kernels.kernels_api_client.get_accelerator_quota_statistics(request)
+    return answer.gpu_quota.time_used.total_seconds()
 
 
 def test_wrong_key_is_refused(api, kaggle):

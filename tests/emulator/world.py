@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import tarfile
 import threading
+import time
 import uuid
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,6 +62,7 @@ class Rules:
     gpu_sessions: int = 2
     gpu_seconds: int = 30 * 3600
     gpu_used: int = 0
+    """Seconds of this week that were used before; what sessions run is added."""
     queued_for: int = 0
     """Status reads during which a new session is queued."""
     hidden_for: int = 0
@@ -80,8 +84,15 @@ class Rules:
 class World:
     """The state of the service; all changes under one lock."""
 
-    def __init__(self, root: Path, rules: Rules | None = None, plan: FaultPlan | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        rules: Rules | None = None,
+        plan: FaultPlan | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.root = root
+        self.clock = clock
         self.rules = rules or Rules()
         self.plan = plan or FaultPlan()
         self.lock = threading.RLock()
@@ -93,7 +104,23 @@ class World:
         self.datasets: dict[str, Dataset] = {}
         self.sessions_ever = 0
         self.blobs: dict[str, tuple[str, int, Path]] = {}
-        self.refresh = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
+        self.refresh = datetime.fromtimestamp(clock(), UTC).replace(microsecond=0) + timedelta(days=2)
+        self._gone_gpu_s = self._past_gpu_s = 0.0
+
+    def gpu_used(self) -> int:
+        """Return the seconds of this week that sessions with a GPU have run; a week ends at ``refresh``."""
+        ran = self._gone_gpu_s + sum(session.lasted_s for session in self.sessions() if session.gpu)
+        while self.clock() >= self.refresh.timestamp():
+            self.refresh += timedelta(days=7)
+            self.rules.gpu_used, self._past_gpu_s = 0, ran
+        return int(self.rules.gpu_used + ran - self._past_gpu_s)
+
+    def remove_kernel(self, kernel: Kernel) -> None:
+        for version in kernel.versions:
+            version.session.stop()
+            self._gone_gpu_s += version.session.lasted_s if version.session.gpu else 0.0
+        shutil.rmtree(self.root / "kernels" / kernel.slug)
+        del self.kernels[kernel.slug]
 
     def start_blob(self, name: str, length: int) -> str:
         token = uuid.uuid4().hex
@@ -141,6 +168,10 @@ class World:
     def close(self) -> None:
         for session in self.sessions():
             session.stop()
+
+
+def utc_text(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def arrive(blob: Path, folder: Path, name: str) -> None:

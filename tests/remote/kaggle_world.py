@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
@@ -47,8 +48,10 @@ class KaggleWorld:
 
 
 @contextmanager
-def kaggle_world(folder: Path, rules: Rules | None = None, faults: Iterable[Fault] = ()) -> Iterator[KaggleWorld]:
-    world = World(folder / "kaggle", rules, FaultPlan(faults))
+def kaggle_world(
+    folder: Path, rules: Rules | None = None, faults: Iterable[Fault] = (), clock: Callable[[], float] = time.time
+) -> Iterator[KaggleWorld]:
+    world = World(folder / "kaggle", rules, FaultPlan(faults), clock)
     with KaggleServer(world) as server:
         environ = {key: value for key, value in os.environ.items() if not key.startswith("KAGGLE")}
         environ |= variables(server) | {"HOME": str(folder), "USERPROFILE": str(folder), "no_proxy": "127.0.0.1"}
