@@ -46,7 +46,8 @@ def measure(folder: Path, only: str | None, rounds: int) -> Iterator[str]:
         calls, reconnects = measure_calls(folder / "calls")
         yield (f"API calls in an hour of watching: {calls} + {reconnects} openings of the live log (120 together)")
     if only in (None, "ending"):
-        yield (f"from the session's end to its results, checked: {measure_ending(folder / 'ending'):.2f} s (5 s)")
+        seconds = measure_ending(folder / "ending")
+        yield f"from the end of a session to its two checkpoints in the training tree: {seconds:.2f} s (5 s)"
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+from tests.chain.conftest import Place
 from tests.remote.kaggle_world import kaggle_world
 from tests.remote.sessions import make_request
 from validation_ch7.remote.backend import SessionState
@@ -41,20 +42,17 @@ def measure_calls(folder: Path) -> tuple[int, int]:
     return calls, int(HOUR_S / DROP_S)
 
 
-def measure_ending(folder: Path, lasts_s: float = 20.0) -> float:
-    """Return the time from the end of a session, after a while of watching, to its checked results [s]."""
+def measure_ending(folder: Path) -> float:
+    """Return the time from the end of a real session to its two checkpoints in the training tree [s].
+
+    It is the second session of a chain: the first one's checkpoints are verified and backed up on the way.
+    """
+    place = Place(folder / "workspace")
     with kaggle_world(folder) as kaggle:
-        backend = KaggleBackend(folder / "workspace")
-        ref = backend.submit(make_request(folder, wait_for=str(folder / "go")))
-        ended: list[float] = []
-
-        def end() -> None:
-            ended.append(time.perf_counter())
-            (folder / "go").touch()
-
-        threading.Timer(lasts_s, end).start()
-        facts = {"clock": time.monotonic, "sleep": time.sleep, "limit_s": HOUR_S}
-        watch(backend, ref, on_log=lambda _: None, on_status=lambda _: None, **facts)
-        assert backend.fetch(ref, folder / "results").complete
-        assert kaggle.sessions_started == 1
-        return time.perf_counter() - ended[0]
+        for _ in range(2):
+            manager = place.manager(backend=KaggleBackend(place.root))
+            run = manager.run_validation_section(config=place.config, quick=True)
+            restored = time.time()
+        last = max(kaggle.world.sessions(), key=lambda session: session.began)
+        assert (run.success, [place.store.verify(path).steps for path in place.store.paths()]) == (True, [512, 384])
+    return restored - last.ended

@@ -6,24 +6,24 @@ status 200, a cut connection, a short body or a flipped byte cost another try of
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import http.client
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import requests
+import urllib3
 
 from validation_ch7.errors import StorageError
 from validation_ch7.files import PARTIAL_PREFIX, confined, make_folder, sha256_file, storage_errors
+from validation_ch7.remote.connections import NETWORK_FAULTS, Connections, blocks
 from validation_ch7.remote.progress import OnProgress, Tally
 from validation_ch7.remote.retry import FaultKind, Retrier, ServiceFault, kind_of_status
-from validation_ch7.remote.transport import Timeouts, retry_after, timed_session, translate
+from validation_ch7.remote.transport import Timeouts, retry_after
 
-_BLOCK = 1 << 18
 _HEADROOM = 64 << 20
 _CONTENT = "content"
 
@@ -75,8 +75,8 @@ class Downloader:
         _check_space(target, sum(file.bytes or 0 for file in wanted))
         had, size = len(files) - len(wanted), sum(file.bytes or 0 for file in wanted)
         tally = Tally("download", self.on_progress, self.clock, files=(had, len(files)), bytes_total=size)
-        with timed_session(self.timeouts, self.streams) as session, ThreadPoolExecutor(self.streams) as pool:
-            jobs = {file.name: pool.submit(self._bring, session, file, target, tally) for file in wanted}
+        with Connections(self.timeouts, self.streams) as servers, ThreadPoolExecutor(self.streams) as pool:
+            jobs = {file.name: pool.submit(self._bring, servers, file, target, tally) for file in wanted}
             try:
                 faults = {name: job.result() for name, job in jobs.items()}
             except BaseException:
@@ -86,7 +86,7 @@ class Downloader:
                 tally.close()
         return {name: fault for name, fault in faults.items() if fault}
 
-    def _bring(self, session: requests.Session, file: RemoteFile, target: Path, tally: Tally) -> NotBrought | None:
+    def _bring(self, servers: Connections, file: RemoteFile, target: Path, tally: Tally) -> NotBrought | None:
         try:
             path = confined(target, file.name)
         except StorageError as fault:
@@ -97,7 +97,7 @@ class Downloader:
             if file.sha256 is None:
                 part.unlink(missing_ok=True)  # nothing could tell whether it belongs to this file
             try:
-                self.retrier.run(lambda: self._try(session, file, part, tally))
+                self.retrier.run(lambda: self._try(servers, file, part, tally))
             except ServiceFault as fault:
                 passing = fault.passing and fault.where != _CONTENT
                 if not passing or file.sha256 is None:
@@ -107,7 +107,7 @@ class Downloader:
         tally.file_done()
         return None
 
-    def _try(self, session: requests.Session, file: RemoteFile, part: Path, tally: Tally) -> None:
+    def _try(self, servers: Connections, file: RemoteFile, part: Path, tally: Tally) -> None:
         """Complete ``part`` and check it; a wrong one is removed, a short one is kept for the next try."""
         offset = part.stat().st_size if part.exists() else 0
         if file.bytes is not None and offset >= file.bytes:
@@ -115,23 +115,21 @@ class Downloader:
             offset = 0
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
         try:
-            with session.get(file.url, stream=True, headers=headers) as answer:
+            with contextlib.closing(servers.open(file.url, headers)) as answer:
                 _check_answer(file, answer)
-                offset = offset if answer.status_code == 206 else 0
+                offset = offset if answer.status == 206 else 0
                 length = int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
                 digest = _digest_of(part, offset) if offset else hashlib.sha256()
                 tally.begin(file.name, offset)
                 received = 0
                 with part.open("ab" if offset else "wb") as sink:
-                    for block in _blocks(answer):
+                    for block in blocks(answer):
                         sink.write(block)
                         digest.update(block)
                         received += len(block)
                         tally.block(file.name, len(block))
-        except (requests.exceptions.RequestException, OSError) as fault:
-            if isinstance(fault, OSError) and not isinstance(fault, requests.exceptions.RequestException):
-                raise
-            raise translate(file.name, fault) from None
+        except NETWORK_FAULTS as fault:
+            raise _fault(file, type(fault).__name__) from None
         size = offset + received
         if (length is not None and received < length) or (file.bytes is not None and size < file.bytes):
             raise _fault(file, f"cut off after {size} bytes")
@@ -156,47 +154,17 @@ def already_there(file: RemoteFile, target: Path) -> bool:
         )
 
 
-def with_urls(files: Sequence[RemoteFile], urls: Mapping[str, str]) -> list[RemoteFile]:
-    """Return the files with fresh addresses, where there are some."""
-    return [RemoteFile(file.name, urls.get(file.name, file.url), file.bytes, file.sha256) for file in files]
-
-
-def _blocks(answer: requests.Response) -> Iterator[bytes | memoryview]:
-    """Yield the content in blocks, each good until the next one is asked for.
-
-    Where nothing has to be decoded, the connection fills one buffer again and again: no byte is copied in between.
-    """
-    plain = answer.headers.get("Content-Encoding", "identity") == "identity"
-    connection = getattr(answer.raw, "_original_response", None) if plain else None
-    if connection is None:
-        yield from answer.iter_content(_BLOCK)
-        return
-    buffer = memoryview(bytearray(_BLOCK))
-    while size := _fill(connection, buffer):
-        yield buffer[:size]
-    answer.raw.release_conn()  # read to its end: it may bring the next file
-
-
-def _fill(connection: http.client.HTTPResponse, buffer: memoryview) -> int:
-    try:
-        return connection.readinto(buffer)
-    except TimeoutError as fault:
-        raise requests.exceptions.ReadTimeout(str(fault)) from fault
-    except (OSError, ValueError, http.client.HTTPException) as fault:
-        raise requests.exceptions.ConnectionError(str(fault)) from fault
-
-
 def _digest_of(part: Path, size: int) -> hashlib._Hash:
     with part.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256")
 
 
-def _check_answer(file: RemoteFile, answer: requests.Response) -> None:
-    if answer.status_code not in (200, 206):
+def _check_answer(file: RemoteFile, answer: urllib3.BaseHTTPResponse) -> None:
+    if answer.status not in (200, 206):
         raise ServiceFault(
-            kind_of_status(answer.status_code),
+            kind_of_status(answer.status),
             file.name,
-            f"status {answer.status_code}",
+            f"status {answer.status}",
             maybe_done=False,
             retry_after_s=retry_after(answer.headers.get("Retry-After")),
         )

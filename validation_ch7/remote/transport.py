@@ -39,11 +39,11 @@ class TimedAdapter(HTTPAdapter):
         return super().send(request, *args, **options)
 
 
-def timed_session(timeouts: Timeouts, connections: int = 4) -> requests.Session:
+def timed_session(timeouts: Timeouts) -> requests.Session:
     """Return a session whose requests all have timeouts."""
     session = requests.Session()
     for scheme in ("https://", "http://"):
-        session.mount(scheme, TimedAdapter(timeouts, pool_maxsize=connections))
+        session.mount(scheme, TimedAdapter(timeouts))
     return session
 
 
