@@ -2,6 +2,9 @@
 
 import json
 
+from tests.cli.conftest import plain
+from tests.remote.kaggle_world import kaggle_world
+from tests.remote.sessions import make_request, until_over
 from validation_ch7.journal import Journal, JournalEntry, Phase
 
 
@@ -17,14 +20,22 @@ def entry(session_id, backend, phase):
     )
 
 
-def test_kaggle_clean_names_only_finished_sessions_of_kaggle_and_deletes_nothing_unasked(call, tmp_path):
-    journal = Journal(tmp_path / "validation_output" / "sessions")
-    for session_id, backend, phase in (
-        ("done", "kaggle", Phase.CLOSED),
-        ("going", "kaggle", Phase.SUBMITTED),
-        ("here", "local", Phase.CLOSED),
-    ):
-        journal.record(entry(session_id, backend, phase))
-    result = call("kaggle", "clean", "--workspace", tmp_path, "--json")
-    answer = json.loads(result.stdout)
-    assert (answer["status"], answer["deleted"]) == ("planned", ["what session done left"])
+def test_kaggle_clean_names_what_finished_sessions_left_and_deletes_that_and_no_more(call, tmp_path):
+    clean = ("kaggle", "clean", "--workspace", tmp_path / "workspace", "--json")
+    with kaggle_world(tmp_path) as kaggle:
+        backend, journal = kaggle.backend(), Journal(tmp_path / "workspace" / "validation_output" / "sessions")
+        for session_id, phase in (("done", Phase.CLOSED), ("going", Phase.SUBMITTED)):
+            ref = backend.submit(make_request(tmp_path / session_id, session_id))
+            until_over(backend, ref)
+            journal.record(entry(session_id, "kaggle", phase))
+        journal.record(entry("here", "local", Phase.CLOSED))
+        kernels, datasets = list(kaggle.world.kernels), list(kaggle.world.datasets)
+        wanted = [f"kernel tester/{kernels[0]}", f"dataset tester/{datasets[0]}"]
+        asked = kaggle.world.plan.calls.total()
+        planned = plain(call(*clean))
+        assert (planned["status"], planned["deleted"]) == ("planned", wanted)
+        assert kaggle.world.plan.calls.total() == asked  # a plan asks nobody
+        done = plain(call(*clean, "--yes"))
+        assert (done["status"], done["deleted"]) == ("cleaned", wanted)
+        assert (list(kaggle.world.kernels), list(kaggle.world.datasets)) == (kernels[1:], datasets[1:])
+        assert plain(call(*clean, "--yes"))["deleted"] == plain(call(*clean))["deleted"] == []

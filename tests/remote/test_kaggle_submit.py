@@ -15,7 +15,11 @@ from validation_ch7.remote.backend import SessionState
 from validation_ch7.remote.kaggle_sessions import KaggleSession, Step
 from validation_ch7.session import read_summary
 
-API_CALLS = ["GetDataset", "StartBlobUpload", "CreateDataset", "GetDatasetStatus", "ListDatasetFiles", "SaveKernel"]
+CREATING = ["GetDataset", "StartBlobUpload", "CreateDataset", "GetDatasetStatus", "ListDatasetFiles", "SaveKernel"]
+FINDING = ["GetAcceleratorQuotaStatistics", "ListKernels", "GetKernel"]
+API_CALLS = [*CREATING, *FINDING]
+LATER_CALLS = ["CreateDatasetVersion", "DeleteKernel", "DeleteDataset"]
+KINDS = ["http", "html", "hang", "cut", "lost"]
 
 
 def runs_once(kaggle, request, backend=None):
@@ -31,20 +35,54 @@ def body_of(kaggle, call):
     return [body for name, body in kaggle.world.plan.requests if name == call][-1]
 
 
+def meets_once(kaggle, folder, fault):
+    """Submit with a fault, on a way that makes its call."""
+    if fault.call == "GetKernel":  # asked only where the answer to the push is lost
+        kaggle.add(Fault("SaveKernel", "lost"))
+    kaggle.add(fault)
+    request = make_request(folder)
+    runs_once(kaggle, dataclasses.replace(request, gpu=fault.call == "GetAcceleratorQuotaStatistics"))
+    assert kaggle.world.plan.met.count(fault) == fault.times
+
+
 @pytest.mark.parametrize("call", API_CALLS)
 def test_rate_limit_is_waited_for_as_long_as_it_says(kaggle, tmp_path, call):
-    kaggle.add(Fault(call, "http", status=429, headers={"Retry-After": "7"}, times=2))
-    runs_once(kaggle, make_request(tmp_path))
+    meets_once(kaggle, tmp_path, Fault(call, "http", status=429, headers={"Retry-After": "7"}, times=2))
     assert kaggle.slept.count(7.0) == 2
 
 
 @pytest.mark.parametrize("call", API_CALLS)
-@pytest.mark.parametrize("kind", ["http", "html", "hang", "cut", "lost"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_passing_fault_of_any_call_starts_one_session(kaggle, tmp_path, call, kind):
-    kaggle.add(Fault(call, kind, status=503))
-    runs_once(kaggle, make_request(tmp_path))
-    assert len(kaggle.world.datasets) == 1
-    assert all(len(dataset.versions) == 1 for dataset in kaggle.world.datasets.values())
+    meets_once(kaggle, tmp_path, Fault(call, kind, status=503))
+    assert [len(dataset.versions) for dataset in kaggle.world.datasets.values()] == [1]
+
+
+def two_versions_then_clean(kaggle, folder, faults):
+    """Run two sessions of one chain, whose bundles are versions of one dataset, then remove what they left."""
+    kaggle.add(*faults)
+    backend = kaggle.backend()
+    for number in ("1", "2"):
+        request = make_request(folder / number, f"session-{number}")
+        ref = backend.submit(dataclasses.replace(request, title="Validation 7.6"))
+        assert until_over(backend, ref).state is SessionState.COMPLETE
+    [dataset] = kaggle.world.datasets.values()
+    assert (len(dataset.versions), kaggle.sessions_started) == (2, 2)
+    assert [line.split()[0] for line in backend.clean(lambda name: True)] == ["kernel", "dataset", "kernel"]
+    assert not kaggle.world.kernels and not kaggle.world.datasets
+    assert kaggle.world.plan.met == [fault for fault in faults for _ in range(fault.times)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_passing_faults_of_later_calls_make_one_version_and_delete_once(kaggle, tmp_path, kind):
+    two_versions_then_clean(kaggle, tmp_path, [Fault(call, kind, status=503) for call in LATER_CALLS])
+
+
+def test_rate_limit_of_later_calls_is_waited_for(kaggle, tmp_path):
+    after = {"Retry-After": "7"}
+    faults = [Fault(call, "http", status=429, headers=after, times=2) for call in LATER_CALLS]
+    two_versions_then_clean(kaggle, tmp_path, faults)
+    assert kaggle.slept.count(7.0) == 6
 
 
 def test_error_code_in_a_body_at_status_200_is_an_error(kaggle, tmp_path):

@@ -34,10 +34,8 @@ def _clean(workspace: Path, yes: bool, as_json: bool) -> int:
 
     entries = Journal(workspace / "validation_output" / "sessions").entries()
     over = {entry.session_id for entry in entries if entry.backend == "kaggle" and entry.phase.over}
-    if yes:
-        deleted = KaggleBackend(workspace, environ=os.environ).clean(over.__contains__)
-    else:
-        deleted = [f"what session {session} left" for session in sorted(over)]
+    backend = KaggleBackend(workspace, environ=os.environ)
+    deleted = (backend.clean if yes else backend.removable)(over.__contains__)
     if as_json:
         print_json({"success": True, "status": "cleaned" if yes else "planned", "deleted": deleted})
     else:

@@ -24,7 +24,7 @@ from validation_ch7.remote.kaggle_push import push_once, pushed_version, quota_e
 from validation_ch7.remote.kaggle_quota import keep_quota
 from validation_ch7.remote.kaggle_relay import KernelRelay
 from validation_ch7.remote.kaggle_results import fetch_results
-from validation_ch7.remote.kaggle_sessions import KaggleSession, KaggleSessions, Step
+from validation_ch7.remote.kaggle_sessions import KaggleSession, KaggleSessions, Step, leavings
 from validation_ch7.remote.progress import OnProgress
 from validation_ch7.remote.retry import Patience, Retrier, ServiceFault
 from validation_ch7.remote.slug import MAX_SLUG, session_slug, slugify
@@ -206,24 +206,31 @@ class KaggleBackend:
         self._kernels.own_kernels("validation")
         return self._client.owner
 
+    def removable(self, finished: Callable[[str], bool]) -> list[str]:
+        """Return what :meth:`clean` would delete, as far as this workspace knows; nothing is asked or deleted."""
+        named = [
+            line
+            for left in leavings(self._sessions.all(), finished)
+            for line in (left.kernel and f"kernel {left.kernel}", left.dataset and f"dataset {left.dataset}")
+        ]
+        return list(dict.fromkeys(filter(None, named)))
+
     def clean(self, finished: Callable[[str], bool]) -> list[str]:
         """Delete kernels and datasets that this workspace created and whose sessions are ``finished``.
 
         A dataset goes only with the last session that used it. Returns what was deleted.
         """
-        sessions = self._sessions.all()
-        gone = [session for session in sessions if session.owner == self._client.owner and finished(session.session_id)]
-        left = [session for session in sessions if session not in gone]
-        needed, busy = {session.dataset for session in left}, {session.kernel for session in left}
-        busy |= {session.parent_kernel for session in left}
         deleted = []
-        for session in gone:
-            if session.kernel not in busy and self._kernels.kernel(session.kernel) is not None:
+        for left in leavings(self._sessions.all(), finished):
+            session = left.session
+            if session.owner != self._client.owner:
+                continue
+            if left.kernel and self._kernels.kernel(session.kernel) is not None:
                 self._kernels.delete_kernel(session.kernel)
-                deleted.append(f"kernel {session.owner}/{session.kernel}")
-            if session.dataset not in needed and self._datasets.state(session.dataset) is not None:
+                deleted.append(f"kernel {left.kernel}")
+            if left.dataset and self._datasets.state(session.dataset) is not None:
                 self._datasets.delete(session.dataset)
-                deleted.append(f"dataset {session.owner}/{session.dataset}")
+                deleted.append(f"dataset {left.dataset}")
             self._sessions.forget(session.session_id)
         return deleted
 

@@ -16,7 +16,7 @@ from validation_ch7.errors import BackendError
 from validation_ch7.remote.kaggle_client import KaggleClient
 from validation_ch7.remote.kaggle_upload import upload
 from validation_ch7.remote.progress import OnProgress
-from validation_ch7.remote.retry import FaultKind, Patience, ServiceFault
+from validation_ch7.remote.retry import FaultKind, Patience, ServiceFault, tolerating
 
 _TYPES = "datasets.types.dataset_api_service"
 LICENSE = "unknown"
@@ -89,10 +89,11 @@ class KaggleDatasets:
         return DatasetState(int(found.current_version_number or 0), sizes)
 
     def delete(self, slug: str) -> None:
-        """Delete the dataset with all its versions."""
+        """Delete the dataset with all its versions; one that is gone already is no fault."""
         request = self._client.message(_TYPES, "ApiDeleteDatasetRequest")
         request.owner_slug, request.dataset_slug = self._client.owner, slug
-        self._call(f"deletion of dataset {slug}", lambda api: api.delete_dataset(request))
+        with tolerating(FaultKind.ABSENT):  # the answer to an earlier try may have been lost
+            self._call(f"deletion of dataset {slug}", lambda api: api.delete_dataset(request))
 
     def _create(self, slug: str, title: str, token: str, note: str, *, new: bool) -> bool:
         file = self._client.message(_TYPES, "ApiDatasetNewFile")

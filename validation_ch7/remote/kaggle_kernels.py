@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from validation_ch7.remote.kaggle_client import KaggleClient
-from validation_ch7.remote.retry import FaultKind, Patience, ServiceFault
+from validation_ch7.remote.retry import FaultKind, Patience, ServiceFault, tolerating
 
 PAGE_SIZE = 200
 _TYPES = "kernels.types.kernels_api_service"
@@ -144,9 +144,10 @@ class KaggleKernels:
         ]
 
     def delete_kernel(self, slug: str) -> None:
-        """Delete the kernel with all its versions and outputs."""
+        """Delete the kernel with all its versions and outputs; one that is gone already is no fault."""
         request = self._of_kernel("ApiDeleteKernelRequest", slug, None)
-        self.client.call(f"deletion of {slug}", lambda sdk: _kernels(sdk).delete_kernel(request))
+        with tolerating(FaultKind.ABSENT):  # the answer to an earlier try may have been lost
+            self.client.call(f"deletion of {slug}", lambda sdk: _kernels(sdk).delete_kernel(request))
 
     def quota(self, patience: Patience | None = None) -> GpuQuota:
         """Return what is left of the week's GPU hours."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
@@ -51,9 +53,39 @@ class KaggleSession(Document):
         """``owner/kernel``."""
         return f"{self.owner}/{self.kernel}"
 
+    @property
+    def dataset_slug(self) -> str:
+        """``owner/dataset``."""
+        return f"{self.owner}/{self.dataset}"
+
     def ref(self) -> SessionRef:
         """Return what is needed to find it again."""
         return SessionRef("kaggle", self.session_id, self.slug, self.kernel_version)
+
+
+@dataclass(frozen=True)
+class Leavings:
+    """What a finished session has left and no unfinished one needs, as ``owner/name``; empty where there is nothing."""
+
+    session: KaggleSession
+    kernel: str
+    dataset: str
+
+
+def leavings(sessions: Sequence[KaggleSession], finished: Callable[[str], bool]) -> list[Leavings]:
+    """Decide what may be deleted of the sessions that are ``finished``."""
+    left = [session for session in sessions if not finished(session.session_id)]
+    kernels = {session.slug for session in left} | {f"{session.owner}/{session.parent_kernel}" for session in left}
+    datasets = {session.dataset_slug for session in left}
+    return [
+        Leavings(
+            session,
+            session.slug if session.slug not in kernels else "",
+            session.dataset_slug if session.dataset_slug not in datasets else "",
+        )
+        for session in sessions
+        if session not in left
+    ]
 
 
 class KaggleSessions:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -56,6 +57,16 @@ class ServiceFault(BackendError):
     def passing(self) -> bool:
         """Whether asking again may help."""
         return self.kind in (FaultKind.TRANSIENT, FaultKind.RATE_LIMITED)
+
+
+@contextlib.contextmanager
+def tolerating(kind: FaultKind) -> Iterator[None]:
+    """Take a fault of this kind, and no other, for success."""
+    try:
+        yield
+    except ServiceFault as fault:
+        if fault.kind is not kind:
+            raise
 
 
 def kind_of_status(status: int) -> FaultKind:
