@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,54 @@ def test_unchanged_chunks_stay_where_they_are(tmp_path):
     assert second.bytes < fresh.bytes * 1.02
     index = unpack_bundle(target, tmp_path / "out", second.sha256)
     assert {name for name in index["members"] if name.startswith("checkpoints/")} == set(files)
+
+
+class Counted:
+    """A file that counts, by its name, what is read from and written to it."""
+
+    def __init__(self, stream, path, counts):
+        self._stream, self._path, self._counts = stream, path, counts
+
+    def read(self, *size):
+        data = self._stream.read(*size)
+        self._counts[self._path, "read"] += len(data)
+        return data
+
+    def write(self, data):
+        self._counts[self._path, "written"] += len(data)
+        return self._stream.write(data)
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._stream.close()
+
+
+def test_unchanged_chunks_are_neither_read_nor_hashed_nor_packed_twice(tmp_path, monkeypatch):
+    blocks = [bytes([number]) * 100_000 for number in range(50)]
+    code, target = make_code_root(tmp_path / "code"), tmp_path / BUNDLE_NAME
+    build_bundle(target, plan=make_plan(), code_root=code, files=store(tmp_path / "store", blocks))
+    files = store(tmp_path / "store", [*blocks, b"new" * 1000], step=200)
+    counts, opened = Counter(), io.open
+
+    def counting(file, mode="r", *arguments, **options):
+        stream = opened(file, mode, *arguments, **options)
+        return Counted(stream, Path(file).name, counts) if "b" in mode else stream
+
+    monkeypatch.setattr(io, "open", counting)
+    second = build_bundle(target, plan=make_plan("session-2"), code_root=code, files=files)
+    monkeypatch.undo()
+    touched = {name for name, _ in counts}
+    [new] = {path.name for path in files.values() if path.stat().st_size == 3000}
+    assert {path.name for path in files.values()} & touched == {new, "s_checkpoint_200_steps.zip"}
+    assert counts[f".partial-{BUNDLE_NAME}", "written"] > 3000
+    moved = sum(size for (name, _), size in counts.items() if BUNDLE_NAME in name)
+    assert moved < 100_000 < second.bytes / 40  # lists and what is new: less than one of fifty old chunks
+    unpack_bundle(target, tmp_path / "out", second.sha256)
 
 
 def test_bundle_with_many_dead_chunks_is_written_anew(tmp_path):
