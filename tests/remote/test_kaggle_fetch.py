@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
+import threading
 from collections import namedtuple
 
 import pytest
 
+from tests.checkpoints.disk import Disk, full
 from tests.emulator.faults import Fault
+from tests.remote.kaggle_world import OPTIONS
 from tests.remote.sessions import SECTION, make_request, until_over
 from validation_ch7.errors import StorageError
 from validation_ch7.files import sha256_file
+from validation_ch7.remote.transport import Timeouts
 from validation_ch7.session import output_faults, read_output_manifest
 
 BIG = {f"data/models/{name}.bin": name * 300_000 for name in "abcd"}
@@ -40,7 +45,7 @@ FAULTS = {
     "cut": Fault("file", "cut", match=ONE),
     "address expired": Fault("file", "http", status=403, match=ONE),
     "manifest cut": Fault("file", "short", match="output_manifest.json"),
-    "second page fails": Fault("ListKernelSessionOutput", "http", status=502),
+    "first page fails": Fault("ListKernelSessionOutput", "http", status=502),
     "listing is html": Fault("ListKernelSessionOutput", "html"),
 }
 
@@ -50,6 +55,7 @@ def test_passing_fault_of_a_download_is_repaired(kaggle, tmp_path, name):
     backend, ref = finished(kaggle, tmp_path, outputs=BIG)
     kaggle.add(FAULTS[name])
     report = backend.fetch(ref, tmp_path / "results")
+    assert kaggle.world.plan.met == [FAULTS[name]]
     assert report.complete, report.faults
     assert is_right(tmp_path / "results")
     assert not list((tmp_path / "results").rglob(".partial-*"))
@@ -110,6 +116,16 @@ def test_six_hundred_files_over_several_pages_all_come(kaggle, tmp_path):
     assert kaggle.world.plan.calls["ListKernelSessionOutput"] - before == 4
 
 
+def test_second_page_of_the_listing_that_fails_is_asked_for_again(kaggle, tmp_path):
+    backend, ref = finished(kaggle, tmp_path, outputs={f"many/{number}.txt": str(number) for number in range(250)})
+    before = kaggle.world.plan.calls["ListKernelSessionOutput"]
+    kaggle.add(Fault("ListKernelSessionOutput", "http", status=502, match='"pageToken": "200"'))
+    assert backend.fetch(ref, tmp_path / "results").complete
+    assert len(kaggle.world.plan.met) == 1
+    assert kaggle.world.plan.calls["ListKernelSessionOutput"] - before == 3
+    assert is_right(tmp_path / "results")
+
+
 @pytest.mark.parametrize("name", ["../../evil", "/tmp/evil-{}", "a/../../../evil", "..\\evil", "C:\\evil"])
 def test_hostile_name_in_the_listing_stays_outside(kaggle, tmp_path, name):
     backend, ref = finished(kaggle, tmp_path, no_manifest=True)
@@ -160,6 +176,34 @@ def test_disk_space_is_checked_before_anything_is_fetched(kaggle, tmp_path, monk
     assert kaggle.world.plan.calls["file"] - before == 1
 
 
+@pytest.mark.parametrize("at", [1, 2, 5])
+def test_disk_that_fills_up_in_mid_download_damages_nothing_and_the_next_fetch_completes(kaggle, tmp_path, at):
+    backend, ref = finished(kaggle, tmp_path, outputs=BIG)
+    backend.fetch(ref, tmp_path / "results")
+    for name in "bcd":
+        (tmp_path / "results" / SECTION / f"data/models/{name}.bin").unlink()
+    before = {path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()}
+    disk = Disk(at, full, frozenset({"write"}))
+    with disk.watching(), pytest.raises(StorageError, match="The disk refused") as caught:
+        backend.fetch(ref, tmp_path / "results")
+    assert disk.count >= at
+    assert "free some disk space" in str(caught.value)
+    assert {path: path.read_bytes() for path in before} == before
+    assert backend.fetch(ref, tmp_path / "results").complete
+    assert is_right(tmp_path / "results")
+    assert not list((tmp_path / "results").rglob(".partial-*"))
+
+
+@pytest.mark.parametrize("streams", [1, 3])
+def test_so_many_files_come_at_a_time_and_never_more(kaggle, tmp_path, streams):
+    _, ref = finished(kaggle, tmp_path, outputs=BIG)
+    kaggle.world.plan.meeting = threading.Barrier(streams)
+    kaggle.add(Fault("file", "meet", times=streams, match=".bin"))
+    options = dataclasses.replace(OPTIONS, streams=streams, timeouts=Timeouts(5.0, 20.0, 20.0))
+    assert kaggle.backend(options=options).fetch(ref, tmp_path / "results").complete
+    assert kaggle.server.files.most == streams
+
+
 def test_progress_ends_at_everything(kaggle, tmp_path):
     _, ref = finished(kaggle, tmp_path, outputs=BIG)
     seen = []
@@ -171,8 +215,4 @@ def test_progress_ends_at_everything(kaggle, tmp_path):
 
 
 def options_with(on_progress):
-    import dataclasses
-
-    from tests.remote.kaggle_world import OPTIONS
-
     return dataclasses.replace(OPTIONS, on_progress=on_progress)
