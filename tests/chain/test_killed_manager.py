@@ -2,7 +2,12 @@
 
 import pytest
 
+from tests.chain.conftest import Place
+from validation_ch7.checkpoints import admission
+from validation_ch7.checkpoints.archive import read_archive
+from validation_ch7.checkpoints.resume import state_digest
 from validation_ch7.errors import BackendError, SessionGoneError
+from validation_ch7.files import copy_durably
 from validation_ch7.journal import Journal, Phase
 
 
@@ -41,6 +46,38 @@ def test_killed_at_any_step_then_run_again_is_one_session_of_the_length_asked_fo
     assert run.steps_after == (512 if phase is Phase.CLOSED else 256)  # closed: the killed run had done its work
     assert len(place.backend.submitted) == (2 if phase is Phase.CLOSED else 1)
     assert not place.manager().journal.unfinished("section_7_6_rl_performance", "traffic_light_control")
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_killed_in_mid_restore_then_run_again_loses_nothing_and_restores_nothing_twice(
+    place, undisturbed, monkeypatch, nth
+):
+    admitted = []
+
+    def die_after(source, target):
+        copy_durably(source, target)
+        admitted.append(target.name)
+        if len(admitted) == nth:
+            raise Killed
+
+    monkeypatch.setattr(admission, "copy_durably", die_after)
+    with pytest.raises(Killed):
+        place.run(quick=True)
+    [entry] = place.manager().journal.entries()
+    assert entry.phase is Phase.DOWNLOADED
+    run = place.run(quick=True)
+    assert len(place.backend.submitted) == 1
+    assert (run.steps_after, state_digest(read_archive(place.store.paths()[0]))) == (256, undisturbed)
+    assert len(admitted) == len(set(admitted)) == 3  # two checkpoints and the best model, each once
+    assert [place.store.verify(path).steps for path in place.store.paths()] == [256, 128]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Return the digest of the state after one quick run without trouble."""
+    place = Place(tmp_path_factory.mktemp("undisturbed"))
+    place.run(quick=True)
+    return state_digest(read_archive(place.store.paths()[0]))
 
 
 def test_a_push_whose_answer_is_lost_is_not_pushed_twice(place):
