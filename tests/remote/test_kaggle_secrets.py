@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,12 @@ def by_json_elsewhere(kaggle, monkeypatch):
     monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(kaggle.folder / "elsewhere"))
 
 
+def by_json_of_xdg(kaggle, monkeypatch):
+    pair = {"username": kaggle.world.owner, "key": kaggle.world.key}
+    write(kaggle.folder / "settings" / "kaggle" / "kaggle.json", json.dumps(pair))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(kaggle.folder / "settings"))
+
+
 def by_oauth(kaggle, monkeypatch):
     creds = {
         "refresh_token": "refresh",
@@ -88,6 +95,7 @@ WAYS = [
     by_variables,
     by_json,
     by_json_elsewhere,
+    by_json_of_xdg,
     by_oauth,
 ]
 
@@ -175,7 +183,7 @@ def test_planted_secret_is_nowhere(tmp_path, monkeypatch, capfd, caplog, secret_
         with pytest.raises(BackendError, match="odd") as caught:
             backend.account()
         bodies = [body for name, body in kaggle.world.plan.requests if name != "IntrospectToken"]
-    assert secret not in str(caught.value)
+    assert secret not in "".join(traceback.format_exception(caught.value))
     assert secret not in json.dumps(bodies)
     assert secret not in caplog.text + "".join(capfd.readouterr())
     for path in tmp_path.rglob("*"):
