@@ -119,7 +119,7 @@ class Downloader:
                 _check_answer(file, answer)
                 offset = offset if answer.status == 206 else 0
                 length = int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
-                digest = _digest_of(part, offset) if offset else hashlib.sha256()
+                digest = _digest_of(part) if offset else hashlib.sha256()
                 tally.begin(file.name, offset)
                 received = 0
                 with part.open("ab" if offset else "wb") as sink:
@@ -154,7 +154,7 @@ def already_there(file: RemoteFile, target: Path) -> bool:
         )
 
 
-def _digest_of(part: Path, size: int) -> hashlib._Hash:
+def _digest_of(part: Path) -> hashlib._Hash:
     with part.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256")
 
