@@ -16,6 +16,11 @@ from validation_ch7.journal import Phase
 STATUS, PUSH, LISTING = "GetKernelSessionStatus", "SaveKernel", "ListKernelSessionOutput"
 CHECKPOINT = "checkpoint_512"
 ALWAYS = 10_000
+STATES = {
+    **dict.fromkeys((Phase.FINISHED, Phase.DOWNLOADED), ("complete",)),
+    **dict.fromkeys((Phase.RESTORED, Phase.CLOSED), ("completed",)),
+}
+"""What the journal says of the session at the phases that know: what the backend told, then what its summary says."""
 Edit = Callable[[dict[str, Any]], Any]
 
 
@@ -31,6 +36,8 @@ class Scenario:
     """Sessions that this run starts."""
     in_all: int = 1
     """Sessions until the chain is where it should be, with the runs after the trouble has gone."""
+    journal: str = "closed, completed"
+    """How far the journal says that the session has come after the run, and its state, where it has one."""
     faults: tuple[Fault, ...] = ()
     rules: Rules | None = None
     arrange: Callable[[Any], None] = lambda _: None
@@ -47,7 +54,10 @@ def passing(call: str, kind: str, **facts: Any) -> Scenario:
 def brought_later(kind: str, **facts: Any) -> Scenario:
     """A file that cannot be brought now: the results stay at Kaggle, the next run brings them."""
     return Scenario(
-        3, "could not be brought now", faults=(Fault("file", kind, times=ALWAYS, match=CHECKPOINT, **facts),)
+        3,
+        "could not be brought now",
+        faults=(Fault("file", kind, times=ALWAYS, match=CHECKPOINT, **facts),),
+        journal="finished, complete",
     )
 
 
@@ -72,6 +82,20 @@ def older_bundle_is_mounted(kaggle: Any) -> None:
     (folder / "validation_session.bundle").write_bytes(b"an older one")
     kaggle.world.datasets[slug] = Dataset(slug, slug, True, [folder])
     kaggle.world.rules.mounted_version = 1
+
+
+def kernel_had_a_session_before(kaggle: Any) -> None:
+    """Let the kernel that is pushed to have an earlier version, which has ended well, and no output of use."""
+    push = kaggle.server.api.save_kernel
+
+    def push_after_another(body: dict[str, Any]) -> Any:
+        if not kaggle.world.kernels:
+            push({**body, "text": "print('a session of before')"})
+            kaggle.world.sessions()[0]._process.wait()
+            kaggle.world.sessions_ever = 0
+        return push(body)
+
+    kaggle.patch(kaggle.server.api, "save_kernel", push_after_another)
 
 
 def disk_is_full(kaggle: Any) -> None:
@@ -103,11 +127,21 @@ SCENARIOS: dict[str, Scenario] = {
     "an upload that breaks off half-way": passing("upload", "half", status=503),
     "an upload that hangs": passing("upload", "hang"),
     "the service stays down at the upload": Scenario(
-        3, "run the same command again", 0, faults=(Fault("StartBlobUpload", "http", status=500, times=ALWAYS),)
+        3,
+        "run the same command again",
+        0,
+        faults=(Fault("StartBlobUpload", "http", status=500, times=ALWAYS),),
+        journal="submitting",
     ),
-    "a dataset that stays pending": Scenario(3, "did not arrive", 0, rules=Rules(pending_for=ALWAYS)),
+    "a dataset that stays pending": Scenario(
+        3, "did not arrive", 0, rules=Rules(pending_for=ALWAYS), journal="submitting"
+    ),
     "a dataset without its file": Scenario(
-        3, "did not arrive", 0, faults=edited("ListDatasetFiles", lambda _: {"datasetFiles": []}, 9)
+        3,
+        "did not arrive",
+        0,
+        faults=edited("ListDatasetFiles", lambda _: {"datasetFiles": []}, 9),
+        journal="submitting",
     ),
     "a dataset with half of its file": Scenario(
         3,
@@ -118,9 +152,14 @@ SCENARIOS: dict[str, Scenario] = {
             lambda answer: {"datasetFiles": [{**item, "totalBytes": 7} for item in answer["datasetFiles"]]},
             9,
         ),
+        journal="submitting",
     ),
     "a rejected push at status 200": Scenario(
-        3, "Notebook not found", 0, faults=(Fault(PUSH, "json", status=200, text='{"error": "Notebook not found"}'),)
+        3,
+        "Notebook not found",
+        0,
+        faults=(Fault(PUSH, "json", status=200, text='{"error": "Notebook not found"}'),),
+        journal="submitting",
     ),
     "a data source that Kaggle drops": Scenario(
         3,
@@ -128,26 +167,42 @@ SCENARIOS: dict[str, Scenario] = {
         1,
         2,
         faults=edited(PUSH, lambda answer: {**answer, "invalidDatasetSources": ["tester/x"]}),
+        journal="submitting",
     ),
-    "the GPU hours of the week are used up": Scenario(6, "used up", 0, arrange=no_gpu_hours),
+    "the GPU hours of the week are used up": Scenario(6, "used up", 0, arrange=no_gpu_hours, journal="failed"),
     "the GPU hours are used up and the quota cannot be read": Scenario(
         6,
         "weekly GPU quota",
         0,
         faults=(Fault("GetAcceleratorQuotaStatistics", "http", status=500, times=ALWAYS),),
         arrange=no_gpu_hours,
+        journal="failed",
     ),
-    "too many sessions at once": Scenario(6, "Too many sessions", 0, rules=Rules(gpu_sessions=0)),
+    "too many sessions at once": Scenario(6, "Too many sessions", 0, rules=Rules(gpu_sessions=0), journal="failed"),
     # the session
     "a bundle below datasets/owner/name": Scenario(rules=Rules(mount="datasets/{owner}/{slug}")),
     "a bundle below notebooks/owner/name": Scenario(rules=Rules(mount="notebooks/{owner}/{slug}")),
     "a session on CPU without internet": Scenario(says="cuda_devices=0, network=no", rules=Rules(phone_verified=False)),
-    "a session that is given an older bundle": Scenario(4, "No bundle", 1, 2, arrange=older_bundle_is_mounted),
-    "a session that fails and leaves a checkpoint": Scenario(4, "loss is nan", 1, 1, behaviour="fails late"),
-    "a session that fails before it has saved": Scenario(4, "loss is nan", 1, 2, behaviour="fails early"),
-    "a session that dies without a word": Scenario(4, "left no summary", 1, 2, behaviour="dies"),
+    "a session that is given an older bundle": Scenario(
+        4, "No bundle", 1, 2, arrange=older_bundle_is_mounted, journal="closed, failed"
+    ),
+    "a session that fails and leaves a checkpoint": Scenario(
+        4, "loss is nan", 1, 1, behaviour="fails late", journal="closed, failed"
+    ),
+    "a session that fails before it has saved": Scenario(
+        4, "loss is nan", 1, 2, behaviour="fails early", journal="closed, failed"
+    ),
+    "a session that dies without a word": Scenario(
+        4, "left no summary", 1, 2, behaviour="dies", journal="closed, killed"
+    ),
     "a timeout with its output kept": Scenario(
-        75, "max allowed execution duration", 1, 1, rules=Rules(time_scale=1e-3), behaviour="hangs late"
+        75,
+        "max allowed execution duration",
+        1,
+        1,
+        rules=Rules(time_scale=1e-3),
+        behaviour="hangs late",
+        journal="closed, timeout",
     ),
     "a timeout with its output lost": Scenario(
         75,
@@ -156,6 +211,7 @@ SCENARIOS: dict[str, Scenario] = {
         2,
         rules=Rules(time_scale=1e-3, keep_output_of_stopped=False),
         behaviour="hangs late",
+        journal="closed, timeout",
     ),
     "a session that somebody cancels": Scenario(
         75,
@@ -164,6 +220,7 @@ SCENARIOS: dict[str, Scenario] = {
         2,
         faults=edited(STATUS, lambda _: {"status": "CANCEL_ACKNOWLEDGED"}, ALWAYS),
         behaviour="hangs late",
+        journal="closed, cancelled",
     ),
     # watching
     "404 while Kaggle is indexing": passing(STATUS, "http", status=404, times=3),
@@ -173,9 +230,11 @@ SCENARIOS: dict[str, Scenario] = {
     "a status that hangs": passing(STATUS, "hang"),
     "a status that is not known": Scenario(faults=edited(STATUS, lambda _: {"status": "EVICTED"}, 3)),
     "an answer without a status": Scenario(faults=edited(STATUS, lambda _: {}, 3)),
-    "a stale COMPLETE of an earlier version": Scenario(rules=Rules(stale_for=ALWAYS)),
+    "a stale COMPLETE of an earlier version": Scenario(
+        rules=Rules(stale_for=ALWAYS), arrange=kernel_had_a_session_before
+    ),
     "a status that stays unusable": Scenario(
-        3, "cannot be followed", faults=(Fault(STATUS, "http", status=404, times=ALWAYS),)
+        3, "cannot be followed", faults=(Fault(STATUS, "http", status=404, times=ALWAYS),), journal="submitted"
     ),
     "a live log that drops and replays": Scenario(rules=Rules(stream_events=1)),
     "a live log that never works": passing("stream", "http", status=404, times=ALWAYS),
@@ -187,7 +246,9 @@ SCENARIOS: dict[str, Scenario] = {
     "an address that has expired": passing("file", "http", status=403, match=CHECKPOINT),
     "429 at a file": passing("file", "http", status=429, headers={"Retry-After": "3"}, match=CHECKPOINT),
     "a file that hangs": passing("file", "hang", match=CHECKPOINT),
-    "a listing whose second page fails": passing(LISTING, "http", status=502),
+    "a listing whose second page fails": Scenario(
+        faults=(Fault(LISTING, "http", status=502, match='"pageToken": "200"'),), behaviour="many files"
+    ),
     "a null list of files": Scenario(faults=edited(LISTING, lambda answer: {**answer, "files": None})),
     "six hundred files": Scenario(behaviour="many files"),
     "hostile names": Scenario(faults=edited(LISTING, add_names, 9)),
@@ -195,16 +256,25 @@ SCENARIOS: dict[str, Scenario] = {
     "a file that is an error page for good": brought_later("page"),
     "a file whose server stays down": brought_later("http", status=503),
     "a file whose bytes stay wrong": Scenario(
-        4, "differs from its digest", 1, 2, faults=(Fault("file", "flip", times=ALWAYS, match=CHECKPOINT),)
+        4,
+        "differs from its digest",
+        1,
+        2,
+        faults=(Fault("file", "flip", times=ALWAYS, match=CHECKPOINT),),
+        journal="closed, failed",
     ),
     "the listing stays down": Scenario(
-        3, "run the same command again", faults=(Fault(LISTING, "http", status=503, times=ALWAYS),)
+        3, "run the same command again", faults=(Fault(LISTING, "http", status=503, times=ALWAYS),), journal="submitted"
     ),
-    "the disk is full": Scenario(3, "not enough disk space", arrange=disk_is_full),
+    "the disk is full": Scenario(3, "not enough disk space", arrange=disk_is_full, journal="finished, complete"),
     # the manager
     **{
         f"the manager is killed when it has written '{phase}'": Scenario(
-            137, "", 0 if phase in (Phase.PLANNED, Phase.BUNDLED, Phase.SUBMITTING) else 1, killed=phase
+            137,
+            "",
+            0 if phase in (Phase.PLANNED, Phase.BUNDLED, Phase.SUBMITTING) else 1,
+            killed=phase,
+            journal=", ".join((phase, *STATES.get(phase, ()))),
         )
         for phase in Phase
         if phase is not Phase.FAILED
@@ -215,7 +285,7 @@ SCENARIOS: dict[str, Scenario] = {
 def table() -> list[str]:
     """Return the rows that docs/KAGGLE.md shows."""
     return [
-        f"| {name} | {scenario.exit_code} | {scenario.sessions} | {scenario.in_all} |"
+        f"| {name} | {scenario.exit_code} | {scenario.journal} | {scenario.sessions} | {scenario.in_all} |"
         for name, scenario in SCENARIOS.items()
     ]
 

@@ -12,14 +12,17 @@ import re
 import shutil
 import signal
 import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.chain.conftest import Place
 from tests.chain.test_killed_manager import Killed, MortalJournal
+from tests.chain.test_refusals import MovableClock
 from tests.emulator.world import Rules
-from tests.remote.fault_scenarios import SCENARIOS, replay_code, table
+from tests.remote.fault_scenarios import LISTING, SCENARIOS, STATUS, replay_code, table
 from tests.remote.kaggle_world import OPTIONS, kaggle_world
 from validation_ch7 import conductor
 from validation_ch7.checkpoints.archive import read_archive
@@ -67,7 +70,7 @@ def place(tmp_path, undisturbed, monkeypatch):
     return place
 
 
-def run(place, kaggle, killed=None, received=None):
+def run(place, kaggle, killed=None, received=None, clock=None, **asked):
     """Run the second session as the command would, and return the exit code; it may receive a signal on the way."""
     short = threading.Event()
 
@@ -75,17 +78,26 @@ def run(place, kaggle, killed=None, received=None):
         nonlocal received
         if received is not None and "running" in place.said:
             received = os.kill(os.getpid(), received)
-        short.wait(min(seconds, 0.02))
+        if clock is not None:
+            clock.sleep(seconds)
+        if clock is None or any(session.running for session in kaggle.world.sessions()):
+            short.wait(min(seconds, 0.02))
 
     place.backend = kaggle.backend(options=PATIENT)
-    manager = place.manager(sleep=sleep)
+    manager = place.manager(sleep=sleep, clock=clock or time.time)
     if killed is not None:
         manager.journal = MortalJournal(manager.journal.folder, killed)
     try:
-        facts = {"config": place.config, "quick": True, "session_timesteps": None, "timesteps": 512}
-        return exit_code_of(lambda: manager.run_validation_section(**facts).exit_code)
+        facts = {"config": place.config, "quick": True, "session_timesteps": None, "timesteps": 512, **asked}
+        place.result = None
+        return exit_code_of(lambda: _kept(place, manager.run_validation_section(**facts)).exit_code)
     except Killed:
         return 137
+
+
+def _kept(place, result):
+    place.result = result
+    return result
 
 
 @pytest.mark.slow
@@ -101,8 +113,15 @@ def test_trouble_costs_no_second_session_and_no_step(place, undisturbed, tmp_pat
             kaggle.add(*scenario.faults)
             code = run(place, kaggle, scenario.killed)
         told = place.said + capsys.readouterr().err
+        met, asked = kaggle.world.plan.met, kaggle.world.plan.requests
+        assert [fault for fault in scenario.faults if fault not in met] == [], told
+        assert all("versionLabel" in body for call, body in asked if call in (STATUS, LISTING))
         assert (code, kaggle.sessions_ever) == (scenario.exit_code, scenario.sessions), told
         assert scenario.says in told
+        [entry] = place.manager().journal.entries()
+        assert ", ".join(filter(None, (entry.phase, entry.status))) == scenario.journal
+        assert (place.result is None) == (code in (3, 6, 137))
+        assert place.result is None or scenario.journal == f"closed, {place.result.status}"
         steps = [place.store.verify(path).steps for path in place.store.paths()]
         assert steps[0] in (384, 512) or before == {path.name: path.read_bytes() for path in place.store.paths()}
         kaggle.world.rules, kaggle.world.plan._left = Rules(), []
@@ -113,6 +132,7 @@ def test_trouble_costs_no_second_session_and_no_step(place, undisturbed, tmp_pat
             assert (steps[0], unfinished) == (512, [])
         elif steps[0] < 512 or unfinished:
             assert run(place, kaggle) == 0, place.said
+            assert place.result.status == "completed"
         assert kaggle.sessions_ever == scenario.in_all
     assert place.store.newest_steps() == 512
     assert tree_digest(place) == undisturbed.digest
@@ -137,7 +157,27 @@ def test_signal_leaves_the_session_alone_and_the_next_run_attaches(
     assert tree_digest(place) == undisturbed.digest
 
 
+@pytest.mark.slow
+def test_wait_for_gpu_hours_that_ran_out_by_running_goes_on_in_the_new_week(place, undisturbed, tmp_path):
+    clock = MovableClock()
+    with kaggle_world(tmp_path, Rules(gpu_seconds=7200), clock=clock) as kaggle:
+        other = {"newTitle": "Another Kernel", "text": "while True: __import__('time').sleep(60)", "enableGpu": True}
+        kaggle.server.api.save_kernel(other)
+        clock.sleep(7200)
+        kaggle.world.sessions()[0].stop()
+        refresh = clock() + 3600
+        kaggle.world.refresh = datetime.fromtimestamp(refresh, UTC)
+        assert run(place, kaggle, clock=clock) == 6
+        assert run(place, kaggle, clock=clock, wait=True) == 0
+        assert "Waiting 60 min" in place.said
+        assert refresh <= clock() < refresh + 1800
+        assert kaggle.sessions_ever == 2
+    assert tree_digest(place) == undisturbed.digest
+
+
 def test_the_table_in_the_docs_is_that_of_the_tests():
     text = (ROOT / "docs" / "KAGGLE.md").read_text(encoding="utf-8")
-    assert [line for line in text.splitlines() if re.fullmatch(r"\| .+ \| \d+ \| \d \| \d \|", line)] == table()
+    assert [
+        line for line in text.splitlines() if re.fullmatch(r"\| .+ \| \d+ \| [a-z, ]+ \| \d \| \d \|", line)
+    ] == table()
     assert len(table()) >= 40
