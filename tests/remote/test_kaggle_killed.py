@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
 import pytest
 
 from tests.chain.conftest import Place
@@ -11,6 +17,7 @@ from tests.remote.kaggle_world import kaggle_world
 from validation_ch7.journal import Phase
 
 PHASES = [phase for phase in Phase if phase not in (Phase.FAILED, Phase.CLOSED)]
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
@@ -69,3 +76,33 @@ def test_session_that_was_stopped_at_its_limit_without_output_costs_nothing_but_
     assert {path.name: path.read_bytes() for path in place.store.paths()} == before
     place.kaggle.world.rules.time_scale = 1.0
     assert place.run(quick=True).steps_after == 512
+
+
+def command(place) -> subprocess.Popen[str]:
+    words = ["run", "--quick", "--backend", "kaggle", "--config", place.config, "--workspace", place.root, "--json"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "validation_ch7", *map(str, words)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    )
+
+
+def test_process_killed_in_mid_download_is_started_again_and_brings_the_rest(place):
+    plan, pause = place.kaggle.world.plan, threading.Event()
+    plan.add(Fault("file", "hang", match="checkpoint_256"))
+    killed = command(place)
+    while not plan.met and killed.poll() is None:  # the other files come meanwhile, this one is waited for
+        pause.wait(0.02)
+    killed.kill()
+    killed.communicate()
+    assert [fault.match for fault in plan.met] == ["checkpoint_256"]
+    [entry] = place.manager().journal.entries()
+    assert (entry.phase, place.store.paths()) == (Phase.FINISHED, [])
+    again = command(place)
+    answer = json.loads(again.communicate(timeout=240)[0])
+    assert (again.returncode, answer["status"], answer["steps_after"]) == (0, "completed", 256)
+    assert place.kaggle.sessions_ever == 1
+    assert [place.store.verify(path).steps for path in place.store.paths()] == [256, 128]
+    assert not list(place.root.rglob(".partial-*"))
