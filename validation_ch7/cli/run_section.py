@@ -75,7 +75,7 @@ def run_section(as_json: bool, workspace: Path | None, backend: str, **flags: An
 def _run(as_json: bool, workspace: Path | None, backend: str, flags: dict[str, Any]) -> int:
     _check(flags)
     from validation_ch7.cli.conclusion import conclude
-    from validation_ch7.cli.transfer_bar import TransferBar
+    from validation_ch7.cli.transfer import TransferBar
     from validation_ch7.planning import same_place
     from validation_kaggle_manager import ValidationKaggleManager  # late: --help must not wait for torch
 

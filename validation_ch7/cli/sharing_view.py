@@ -23,7 +23,7 @@ def send(selection: Selection, target: str, *, check: bool) -> int:
     """Send the store to another place."""
     store, screen = selection.open(), Screen(selection.as_json)
     place = open_place(target)
-    with progress_of("Sending", quiet=selection.as_json) as progress:
+    with progress_of("export", quiet=selection.as_json) as progress:
         done = export_store(store, place, check=check, progress=progress)
     for name, reason in done.left_out:
         screen.say(f"✗ {name} was left out: {reason}", style="yellow")
@@ -63,7 +63,7 @@ def bring(selection: Selection, source: str, version: str | None) -> int:
         from validation_ch7.training.facts import current_facts  # late: it builds a model
 
         current = current_facts(config)
-    with progress_of("Receiving", quiet=selection.as_json) as progress:
+    with progress_of("import", quiet=selection.as_json) as progress:
         done = import_store(store, place, screen.say, current=current, version=version, progress=progress)
     screen.say(f"{size_text(done.received_bytes)} received, {size_text(done.reused_bytes)} were here already")
     newest = store.newest_steps() or 0

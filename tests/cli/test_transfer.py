@@ -3,17 +3,22 @@ import io
 
 import rich.console
 
-from validation_ch7.cli.transfer_bar import TransferBar
+from validation_ch7.cli.transfer import TransferBar, progress_of
 from validation_ch7.remote.progress import Tally, TransferProgress
 
 HALF = TransferProgress("download", 1, 2, 50_000_000, 100_000_000, 50_000_000, 5.0)
 
 
+def console(terminal):
+    """Return a screen of a known size, and what is drawn on it."""
+    stream = io.StringIO()
+    return rich.console.Console(file=stream, force_terminal=terminal, width=120, _environ={"TERM": "xterm"}), stream
+
+
 def shown(terminal, moments):
     """Return what a bar draws and says, for (time, progress) pairs."""
-    stream, lines, now = io.StringIO(), [], [0.0]
-    console = rich.console.Console(file=stream, force_terminal=terminal, width=120, _environ={"TERM": "xterm"})
-    bar = TransferBar(lines.append, console, lambda: now[0])
+    (screen, stream), lines, now = console(terminal), [], [0.0]
+    bar = TransferBar(lines.append, screen, lambda: now[0])
     for now[0], progress in moments:
         bar(progress)
     return stream.getvalue(), lines
@@ -49,3 +54,32 @@ def test_what_an_earlier_try_had_brought_counts_as_done_but_not_as_speed():
     tally.block("a", 300)
     assert [progress.bytes_done for progress in seen] == [600, 700, 0, 300]
     assert seen[-1].rate == 200.0
+
+
+def moved(terminal, quiet=False):
+    """Move 40 MB in 40 s, and return what is drawn."""
+    (screen, stream), now = console(terminal), [0.0]
+    with progress_of("export", quiet=quiet, terminal=screen, clock=lambda: now[0]) as report:
+        for second in range(41):
+            now[0] = float(second)
+            report(second * 1_000_000, 40_000_000)
+    return stream.getvalue()
+
+
+def test_block_that_moves_bytes_has_the_same_bar_and_gives_its_line_back(capsys):
+    drawn = moved(True)
+    assert "40.0 of 40.0 MB, 1.0 MB/s, 0 s left" in drawn
+    assert drawn.endswith("\x1b[2K")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_block_that_moves_bytes_says_plain_lines_in_a_pipe(capsys):
+    assert moved(False) == ""
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.split(" of")[0] for line in err.splitlines()] == [f"[EXPORT] {part}.0" for part in (10, 20, 30, 40)]
+
+
+def test_nothing_is_shown_beside_json(capsys):
+    assert moved(True, quiet=True) == ""
+    assert capsys.readouterr() == ("", "")
