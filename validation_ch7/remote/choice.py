@@ -50,7 +50,7 @@ def choose_backend(
         return LocalBackend(workspace, environ=environ), "local: asked for"
     if place is None:
         return LocalBackend(workspace, environ=environ), "local: no Kaggle credentials were found"
-    return _kaggle(workspace, environ, on_progress), f"kaggle: credentials found in {place.where}"
+    return _kaggle(workspace, environ, on_progress), f"kaggle: credentials found in {place.shown}"
 
 
 def backend_of_session(

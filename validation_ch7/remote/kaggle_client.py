@@ -152,12 +152,12 @@ class KaggleClient:
             try:
                 api.authenticate()
             except SystemExit:
-                raise self._no_credentials(f"The Kaggle credentials in {place.where} are not valid.") from None
+                raise self._no_credentials(f"The Kaggle credentials in {place.shown} are not valid.") from None
         self._api, self._sdk = api, api.build_kaggle_client()
 
     def _no_credentials(self, what: str) -> CredentialsError:
         place = find_credentials(self._environ)
-        return CredentialsError(what, where=place.where if place else "the client's usual places", remedy=REMEDY)
+        return CredentialsError(what, where=place.shown if place else "the client's usual places", remedy=REMEDY)
 
     @contextlib.contextmanager
     def _translated(self, what: str) -> Iterator[None]:

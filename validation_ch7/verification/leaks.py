@@ -43,10 +43,10 @@ def check_credentials(environ: Mapping[str, str]) -> Iterator[Finding]:
     if place is None:
         yield warning("credentials", "none were found: Kaggle cannot be used, local sessions can", REMEDY)
         return
-    yield success("credentials", f"found ({place.kind}) in {place.where}")
+    yield success("credentials", f"found ({place.kind}) in {place.shown}")
     path = Path(place.where)
     if os.name != "nt" and path.is_file() and path.stat().st_mode & 0o077:
-        yield warning("credentials", f"other users of this machine can read {path}", f"chmod 600 {path}")
+        yield warning("credentials", f"other users of this machine can read {place.shown}", f"chmod 600 {place.shown}")
 
 
 def check_repository(root: Path, workspace: Path) -> Iterator[Finding]:
