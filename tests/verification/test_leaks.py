@@ -39,6 +39,16 @@ def test_credentials_are_found_and_never_shown(tmp_path: Path) -> None:
     assert all_well(found) and KEY not in str(found)
 
 
+def test_file_of_credentials_is_named_without_the_home_folder(tmp_path: Path) -> None:
+    path = tmp_path / ".kaggle" / "kaggle.json"
+    path.parent.mkdir()
+    path.write_text(JSON, encoding="utf-8")
+    path.chmod(0o644)
+    found = str(list(check_credentials({"HOME": str(tmp_path)})))
+    assert "found (key) in ~/.kaggle/kaggle.json" in found
+    assert str(tmp_path) not in found
+
+
 @needs_git
 def test_clean_repository_is_a_success(repository: Path) -> None:
     assert all_well(check_repository(repository, repository))
