@@ -3,12 +3,14 @@
 import io
 import json
 import os
+import subprocess
+import sys
 import zipfile
 
 import pytest
 
 from tests.chain.conftest import Place
-from tests.cli.conftest import child
+from tests.cli.conftest import ROOT, child
 from tests.notify.receiver import receiving
 
 MARK = "planted0secret0"
@@ -71,6 +73,29 @@ def told(tmp_path_factory):
             shown[words[0] + str(words[1])] = (ran.returncode, (ran.stdout + ran.stderr).decode("utf-8", "replace"))
         kinds = server.kinds
     return base, place, home, shown, kinds
+
+
+@pytest.mark.slow
+def test_commands_that_report_and_the_self_check_show_and_write_no_secret(told):
+    base, place, home, _, _ = told
+    page, workspace = place.root / "validation_output" / "comparison.html", ("--workspace", place.root)
+    commands = [
+        ("dashboard", *workspace),
+        ("compare", "latest", "best", "--html", page, *workspace),
+        ("import", place.root / "copy", *workspace, "--config", place.config),
+        ("checkpoints", "list", *workspace),
+        ("checkpoints", "backup", *workspace),
+        ("checkpoints", "backup", "--list", *workspace),
+    ]
+    environ = {**PLANTED, "HOME": str(home), "USERPROFILE": str(home)}
+    ran = [child(*words, **environ) for words in commands]
+    check = [sys.executable, ROOT / "verify_checkpoint_system.py", *workspace]
+    ran.append(subprocess.run(check, cwd=base, env={**os.environ, **environ}, capture_output=True, timeout=400))
+    shown = [(done.stdout + done.stderr).decode("utf-8", "replace") for done in ran]
+    assert [done.returncode for done in ran] == [0] * 7, shown
+    assert [text for text in shown if MARK in text or str(home) in text] == []
+    assert page.is_file()
+    assert holding(place.root, MARK, str(home)) == []
 
 
 def test_commands_did_what_they_should(told):
