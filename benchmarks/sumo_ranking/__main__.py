@@ -1,0 +1,212 @@
+"""Does the ranking of controllers on our traffic model hold on SUMO?
+
+    python -m benchmarks.sumo_ranking --rivals PYTHON [--seeds N] [--steps N] [--training-seeds N] [--write]
+
+``--rivals`` is the interpreter of a virtual environment with SUMO: ``pip install eclipse-sumo libsumo``. Controllers
+are tuned, and agents trained, on the simulator that judges them. What is done is kept in ``--folder``; the same
+command again goes on. ``--write`` puts the result beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.sumo_ranking import players, report
+from benchmarks.sumo_ranking.saturation import calibrate
+from benchmarks.sumo_ranking.simulator import open_rivals
+from validation_ch7.control import Controller
+from validation_ch7.environment_config import APPROACHES
+from validation_ch7.study.protocol import EvaluationProtocol
+
+HERE = Path(__file__).parent
+PROTOCOL = EvaluationProtocol()
+CONTROLLERS = ("fixed_time", "webster", "max_pressure", "greedy", "actuated")
+Part = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What has been measured, one file each, so that the command goes on where it was stopped.
+
+    Attributes:
+        folder: where the files lie.
+        settings: what the numbers depend on; under other settings nothing of it is used.
+    """
+
+    folder: Path
+    settings: dict[str, Any]
+
+    def get(self, name: str, measure: Callable[[], Part]) -> Part:
+        """Return a part, measured now unless it has been."""
+        path = self.folder / f"{name}.json"
+        if path.is_file():
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            if kept["settings"] == self.settings:
+                return kept["part"]  # type: ignore[no-any-return]
+        began = time.perf_counter()
+        part = json.loads(json.dumps(measure()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"settings": self.settings, "part": part}), encoding="utf-8", newline="\n")
+        print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+        return part
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Everything that is measured, on both simulators.
+
+    Attributes:
+        arenas: by name, see :data:`~benchmarks.sumo_ranking.players.SIMULATORS`.
+        parts: what has been measured.
+        seeds: demand seeds that judge.
+        tuning: demand seeds of the searches.
+        steps: target of each training on SUMO; one of the same length is done on our model.
+        training_seeds: how many agents of each kind.
+    """
+
+    arenas: dict[str, players.Arena]
+    parts: Parts
+    seeds: Sequence[int]
+    tuning: Sequence[int]
+    steps: int
+    training_seeds: int
+
+    def judged(self, controller: Controller, places: Sequence[str] = players.SIMULATORS) -> Part:
+        """Return the mean delay of each episode, by simulator, and by SUMO's own account [s]."""
+        found: Part = {}
+        for place in places:
+            episodes = self.arenas[place].judge(controller, self.seeds)
+            found[place] = [round(episode["mean_delay_s"], 4) for episode in episodes]
+            if place == "sumo":
+                found["own"] = [round(episode["own_delay_s"], 4) for episode in episodes]
+                found["residual_veh"] = sum(episode["residual_veh"] for episode in episodes) / len(episodes)
+        return found
+
+    def classical(self, name: str, place: str) -> Part:
+        """Return a controller tuned in one place, and how it does in both."""
+
+        def measure() -> Part:
+            tuned = players.tune_in(self.arenas[place], name, self.tuning)
+            facts = {"parameters": dict(tuned.parameters), "tried": tuned.tried, "search_s": tuned.delay_s}
+            return facts | self.judged(tuned.make())
+
+        return self.parts.get(f"{name}.{place}", measure)
+
+    def trained(self, place: str, seed: int, steps: int | None) -> Part:
+        """Return an agent trained in one place, and how it does in both."""
+
+        def measure() -> Part:
+            agent, facts = players.train_in(self.arenas[place], players.spec("ppo", seed, steps))
+            return {"training": facts} | self.judged(agent)
+
+        return self.parts.get(f"ppo-{steps or 'all'}-{seed}.{place}", measure)
+
+    def run(self) -> Part:
+        """Return every part by player, and for agents by training seed."""
+        seeds = range(self.training_seeds)
+        result: Part = {
+            "controllers": {
+                name: {place: self.classical(name, place) for place in players.SIMULATORS} for name in CONTROLLERS
+            }
+        }
+        ours = [self.trained("ours", seed, self.steps) for seed in seeds]
+        longer = [self.trained("ours", seed, None) for seed in seeds]
+        return result | {
+            "ppo": {"ours": ours, "sumo": [self.trained("sumo", seed, self.steps) for seed in seeds], "longer": longer}
+        }
+
+
+def machine(sumo: str) -> dict[str, Any]:
+    """Return what and where it was measured."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "sumo": sumo,
+        "stable_baselines3": version("stable-baselines3"),
+        "torch": version("torch"),
+    }
+
+
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.sumo_ranking",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument("--rivals", required=True, help="interpreter of an environment with eclipse-sumo and libsumo")
+    parser.add_argument("--seeds", type=int, default=PROTOCOL.seeds.count, help="held-out demand seeds")
+    parser.add_argument("--tuning-seeds", type=int, default=PROTOCOL.tuning_seeds.count)
+    parser.add_argument("--steps", type=int, default=200_000, help="steps of each training on SUMO")
+    parser.add_argument("--training-seeds", type=int, default=3)
+    parser.add_argument("--processes", type=int, default=64, help="SUMOs side by side")
+    parser.add_argument(
+        "--store", type=Path, action="append", default=[], help="store of a chain of a study: its agent"
+    )
+    parser.add_argument("--folder", type=Path, default=Path("validation_output") / "sumo_ranking")
+    parser.add_argument("--write", action="store_true", help="keep the result beside this module")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Measure what is not measured yet, and show the two rankings."""
+    options = read_options()
+    config = players.spec("ppo", 0, None).environment
+    settings = {
+        "environment": config.model_dump(mode="json"),
+        "seeds": options.seeds,
+        "tuning_seeds": options.tuning_seeds,
+        "processes": options.processes,
+    }
+    parts = Parts(options.folder / "parts", settings)
+    network = options.folder / "network"
+    found = parts.get("saturation", lambda: calibrate(options.rivals, options.folder, config))
+    nominal = dict.fromkeys(APPROACHES, config.network.saturation_flow_pcu_per_h_lane)
+    with ExitStack() as stack:
+        rivals = stack.enter_context(open_rivals(options.rivals, network, options.processes))
+        arenas = {
+            "ours": players.Arena("ours", config, nominal),
+            "sumo": players.Arena("sumo", config, found["saturation_veh_per_h_lane"], rivals),
+        }
+        seeds = PROTOCOL.seeds.values[: options.seeds], PROTOCOL.tuning_seeds.values[: options.tuning_seeds]
+        contest = Contest(arenas, parts, *seeds, options.steps, options.training_seeds)
+        measured = contest.run()
+        measured["stored"] = [
+            {"store": root.name} | contest.judged(players.stored_agent(root)) for root in options.store
+        ]
+        facts = machine(rivals[0].version) | {"command": command(sys.argv[1:])}
+    result = report.conclude(facts, found, measured, vars(options))
+    text = report.as_markdown(result)
+    print(text)
+    if options.write:
+        (HERE / "results.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8", newline="\n")
+        (HERE / "results.md").write_text(text, encoding="utf-8", newline="\n")
+
+
+def command(arguments: Sequence[str]) -> str:
+    """Return the command with the interpreter of the rivals left out, which is a path of one machine.
+
+    >>> command(["--rivals", "/home/me/bin/python", "--seeds", "3"])
+    'python -m benchmarks.sumo_ranking --rivals PYTHON --seeds 3'
+    """
+    shown = list(arguments)
+    if "--rivals" in shown:
+        shown[shown.index("--rivals") + 1] = "PYTHON"
+    return " ".join(["python -m benchmarks.sumo_ranking", *shown])
+
+
+if __name__ == "__main__":
+    main()
