@@ -36,8 +36,8 @@ def swapped(here: Mapping[str, float], there: Mapping[str, float]) -> list[tuple
 def kendall_tau(here: Mapping[str, float], there: Mapping[str, float]) -> float:
     """Return Kendall's tau of two rankings of the same names without ties: 1 same order, -1 reversed.
 
-    >>> kendall_tau({"a": 1.0, "b": 2.0, "c": 3.0}, {"a": 1.0, "b": 9.0, "c": 3.0})
-    0.3333333333333333
+    >>> kendall_tau({"a": 1.0, "b": 2.0, "c": 3.0}, {"a": 9.0, "b": 2.0, "c": 1.0})
+    -1.0
     """
     pairs = len(here) * (len(here) - 1) // 2
     return 1.0 - 2.0 * len(swapped(here, there)) / pairs
