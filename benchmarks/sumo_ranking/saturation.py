@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.sumo_ranking.network import lanes, write_network
-from benchmarks.sumo_ranking.simulator import open_rivals
+from benchmarks.sumo_ranking.simulator import Rival, open_rivals
 from validation_ch7.environment_config import APPROACHES, Approach, EnvironmentConfig
 
 FILLING_S, SKIPPED_S, COUNTED_S = 120, 10, 60
 """Red while the queue forms, green that is left out as start-up, green in which vehicles are counted [s]."""
-TAUS_S = (0.6, 1.8)
+DRIVERS = 6
+"""Episodes over which a flow is averaged, each with drivers of its own."""
+TAUS_S = (0.8, 1.6)
 """Headways between which the search lies [s]; SUMO's own is 1."""
 
 
 def discharge(python: str, folder: Path, config: EnvironmentConfig, tau_s: float) -> dict[Approach, float]:
-    """Return the saturation flow of each approach on SUMO [veh/h per lane]."""
+    """Return the saturation flow of each approach on SUMO, the mean over some drivers [veh/h per lane]."""
     write_network(folder, config, tau_s)
-    found: dict[Approach, float] = {}
-    with open_rivals(python, folder, 1) as (rival,):
-        for approach in APPROACHES:
-            rival.send({"seed": 1})
-            rival.send(filling(config, approach))
-            rival.receive()
-            gone = 0
-            for seconds, counts in ((SKIPPED_S, False), (COUNTED_S, True)):
-                before = rival_total(rival.send, rival.receive, approach, 0)
-                after = rival_total(rival.send, rival.receive, approach, seconds)
-                gone += (before - after) * counts
-            found[approach] = gone * 3600.0 / COUNTED_S / lanes(config, approach)
+    with open_rivals(python, folder, DRIVERS) as rivals:
+        gone = {approach: sum(crossing(rivals, config, approach)) for approach in APPROACHES}
+    counted_h = DRIVERS * COUNTED_S / 3600.0
+    return {approach: count / counted_h / lanes(config, approach) for approach, count in gone.items()}
+
+
+def crossing(rivals: Sequence[Rival], config: EnvironmentConfig, approach: Approach) -> list[int]:
+    """Return how many vehicles of a queue cross the stop line while they are counted, for each process."""
+    for seed, rival in enumerate(rivals):
+        for order in ({"seed": seed + 1}, filling(config, approach), green(approach, SKIPPED_S)):
+            rival.send(order)
+        rival.send(green(approach, COUNTED_S))
+    found = []
+    for rival in rivals:
+        _, before, after = (sum(rival.receive()["cells"][APPROACHES.index(approach)]) for _ in range(3))
+        found.append(before - after)
     return found
 
 
-def rival_total(send: Callable[[dict], None], receive: Callable[[], dict], approach: Approach, seconds: int) -> int:
-    """Return the vehicles on an approach after so many seconds of green."""
+def green(approach: Approach, seconds: int) -> dict[str, list]:
+    """Return the order that gives one approach green, and lets nobody arrive.
+
+    >>> green("east", 1)
+    {'lights': ['rrGr'], 'arrivals': [[0, 0, 0, 0]]}
+    """
     light = "".join("G" if other == approach else "r" for other in APPROACHES)
-    send({"lights": [light] * seconds, "arrivals": [[0, 0, 0, 0]] * seconds})
-    return sum(receive()["cells"][APPROACHES.index(approach)])
+    return {"lights": [light] * seconds, "arrivals": [[0, 0, 0, 0]] * seconds}
 
 
 def filling(config: EnvironmentConfig, approach: Approach) -> dict[str, list]:
@@ -62,7 +71,7 @@ def per_lane(found: dict[Approach, float], config: EnvironmentConfig) -> float:
     return sum(found[approach] * weight for approach, weight in weights.items()) / sum(weights.values())
 
 
-def bisect(value: Callable[[float], float], target: float, low: float, high: float, halvings: int = 6) -> float:
+def bisect(value: Callable[[float], float], target: float, low: float, high: float, halvings: int = 5) -> float:
     """Return where a falling function takes the target, halving the interval.
 
     >>> round(bisect(lambda at: 10.0 - at, 7.0, 0.0, 8.0, 20), 4)
