@@ -74,6 +74,7 @@ class Contest:
         tuning: demand seeds of the searches.
         steps: target of each training on SUMO; one of the same length is done on our model.
         training_seeds: how many agents of each kind.
+        controllers: names of the classical ones.
     """
 
     arenas: dict[str, players.Arena]
@@ -82,6 +83,7 @@ class Contest:
     tuning: Sequence[int]
     steps: int
     training_seeds: int
+    controllers: Sequence[str] = CONTROLLERS
 
     def judged(self, controller: Controller, places: Sequence[str] = players.SIMULATORS) -> Part:
         """Return the mean delay of each episode, by simulator, and by SUMO's own account [s]."""
@@ -118,7 +120,7 @@ class Contest:
         seeds = range(self.training_seeds)
         result: Part = {
             "controllers": {
-                name: {place: self.classical(name, place) for place in players.SIMULATORS} for name in CONTROLLERS
+                name: {place: self.classical(name, place) for place in players.SIMULATORS} for name in self.controllers
             }
         }
         ours = [self.trained("ours", seed, self.steps) for seed in seeds]
@@ -152,6 +154,7 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--tuning-seeds", type=int, default=PROTOCOL.tuning_seeds.count)
     parser.add_argument("--steps", type=int, default=200_000, help="steps of each training on SUMO")
     parser.add_argument("--training-seeds", type=int, default=3)
+    parser.add_argument("--controllers", nargs="+", choices=CONTROLLERS, default=CONTROLLERS)
     parser.add_argument("--processes", type=int, default=64, help="SUMOs side by side")
     parser.add_argument(
         "--store", type=Path, action="append", default=[], help="store of a chain of a study: its agent"
@@ -182,7 +185,7 @@ def main() -> None:
             "sumo": players.Arena("sumo", config, found["saturation_veh_per_h_lane"], rivals),
         }
         seeds = PROTOCOL.seeds.values[: options.seeds], PROTOCOL.tuning_seeds.values[: options.tuning_seeds]
-        contest = Contest(arenas, parts, *seeds, options.steps, options.training_seeds)
+        contest = Contest(arenas, parts, *seeds, options.steps, options.training_seeds, options.controllers)
         measured = contest.run()
         measured["stored"] = [
             {"store": root.name} | contest.judged(players.stored_agent(root)) for root in options.store

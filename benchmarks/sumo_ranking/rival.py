@@ -113,7 +113,7 @@ class Intersection:
 def main() -> None:
     """Build the network, then answer orders until there are no more."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what SUMO prints is no answer
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what SUMO prints, statistics of each episode, is no answer
     folder = Path(sys.argv[1])
     if not (folder / NETWORK).is_file():
         build(folder)

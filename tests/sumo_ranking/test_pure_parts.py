@@ -14,6 +14,7 @@ from benchmarks.sumo_ranking.__main__ import CONTROLLERS, HERE, Parts, command, 
 from benchmarks.sumo_ranking.simulator import SumoSimulator, play, spread, sumo_seed
 from validation_ch7.control import FixedTime, MaxPressure
 from validation_ch7.control.controller import near_stop_line
+from validation_ch7.errors import CheckpointNotFoundError
 from validation_ch7.traffic import build_layout
 
 CONFIG = players.spec("ppo", 0, None).environment
@@ -208,3 +209,8 @@ def test_committed_result_has_the_page_that_is_drawn_from_it() -> None:
     result = json.loads((HERE / "results.json").read_text(encoding="utf-8"))
     assert report.as_markdown(result) == (HERE / "results.md").read_text(encoding="utf-8")
     assert result["options"]["seeds"] >= 30
+
+
+def test_store_of_an_unfinished_chain_is_refused(tmp_path) -> None:
+    with pytest.raises(CheckpointNotFoundError, match="not come to its end"):
+        players.stored_agent(tmp_path)
