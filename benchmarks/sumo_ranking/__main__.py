@@ -73,7 +73,8 @@ class Contest:
         seeds: demand seeds that judge.
         tuning: demand seeds of the searches.
         steps: target of each training on SUMO; one of the same length is done on our model.
-        training_seeds: how many agents of each kind.
+        training_seeds: how many agents are trained on SUMO, and as many for as long on our model; 0 for none.
+        brought_over: how many agents of our model, trained as section.yml says, are judged on both.
         controllers: names of the classical ones.
     """
 
@@ -83,6 +84,7 @@ class Contest:
     tuning: Sequence[int]
     steps: int
     training_seeds: int
+    brought_over: int
     controllers: Sequence[str] = CONTROLLERS
 
     def judged(self, controller: Controller, places: Sequence[str] = players.SIMULATORS) -> Part:
@@ -117,17 +119,15 @@ class Contest:
 
     def run(self) -> Part:
         """Return every part by player, and for agents by training seed."""
-        seeds = range(self.training_seeds)
-        result: Part = {
-            "controllers": {
-                name: {place: self.classical(name, place) for place in players.SIMULATORS} for name in self.controllers
-            }
+        controllers = {
+            name: {place: self.classical(name, place) for place in players.SIMULATORS} for name in self.controllers
         }
-        ours = [self.trained("ours", seed, self.steps) for seed in seeds]
-        longer = [self.trained("ours", seed, None) for seed in seeds]
-        return result | {
-            "ppo": {"ours": ours, "sumo": [self.trained("sumo", seed, self.steps) for seed in seeds], "longer": longer}
+        brought = [self.trained("ours", seed, None) for seed in range(self.brought_over)]
+        agents = {
+            place: [self.trained(place, seed, self.steps) for seed in range(self.training_seeds)]
+            for place in players.SIMULATORS
         }
+        return {"controllers": controllers, "ppo": agents, "ppo_brought_over": brought}
 
 
 def machine(sumo: str) -> dict[str, Any]:
@@ -153,7 +153,8 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=PROTOCOL.seeds.count, help="held-out demand seeds")
     parser.add_argument("--tuning-seeds", type=int, default=PROTOCOL.tuning_seeds.count)
     parser.add_argument("--steps", type=int, default=200_000, help="steps of each training on SUMO")
-    parser.add_argument("--training-seeds", type=int, default=3)
+    parser.add_argument("--training-seeds", type=int, default=3, help="agents trained on SUMO, 0 for none")
+    parser.add_argument("--brought-over", type=int, default=3, help="agents of our model that are judged on SUMO too")
     parser.add_argument("--controllers", nargs="+", choices=CONTROLLERS, default=CONTROLLERS)
     parser.add_argument("--processes", type=int, default=64, help="SUMOs side by side")
     parser.add_argument(
@@ -185,7 +186,8 @@ def main() -> None:
             "sumo": players.Arena("sumo", config, found["saturation_veh_per_h_lane"], rivals),
         }
         seeds = PROTOCOL.seeds.values[: options.seeds], PROTOCOL.tuning_seeds.values[: options.tuning_seeds]
-        contest = Contest(arenas, parts, *seeds, options.steps, options.training_seeds, options.controllers)
+        agents = options.training_seeds, options.brought_over
+        contest = Contest(arenas, parts, *seeds, options.steps, *agents, options.controllers)
         measured = contest.run()
         measured["stored"] = [
             {"store": root.name} | contest.judged(players.stored_agent(root)) for root in options.store

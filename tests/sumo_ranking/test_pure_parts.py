@@ -172,7 +172,8 @@ def test_page_shows_both_orders_and_which_pairs_swap() -> None:
     agent = made(-5.0) | {"training": {"steps": 128, "environments": 2, "processor_s": 1.0}}
     measured = {
         "controllers": {name: dict.fromkeys(("ours", "sumo"), made(float(at))) for at, name in enumerate(CONTROLLERS)},
-        "ppo": {"ours": [agent, agent], "sumo": [agent, agent], "longer": [agent]},
+        "ppo": {"ours": [agent, agent], "sumo": [agent, agent]},
+        "ppo_brought_over": [],
         "stored": [{"store": "chain", "ours": [1.0, 2.0], "sumo": [3.0, 4.0]}],
     }
     facts = {
@@ -214,3 +215,15 @@ def test_committed_result_has_the_page_that_is_drawn_from_it() -> None:
 def test_store_of_an_unfinished_chain_is_refused(tmp_path) -> None:
     with pytest.raises(CheckpointNotFoundError, match="not come to its end"):
         players.stored_agent(tmp_path)
+
+
+def test_agents_that_were_not_trained_are_left_out_of_the_ranking() -> None:
+    brought = made(-8.0) | {"training": {"steps": 600_000, "environments": 64, "processor_s": 1.0}}
+    measured = {
+        "controllers": {"webster": {"ours": made(0.0), "sumo": made(0.0)}},
+        "ppo": {"ours": [], "sumo": []},
+        "ppo_brought_over": [brought],
+    }
+    found = report.delays(measured, "sumo", "sumo")
+    assert list(found) == ["webster", "ppo_brought_over"]
+    assert found["ppo_brought_over"].tolist() == [[38.0, 39.0]]
