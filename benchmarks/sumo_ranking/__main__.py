@@ -1,10 +1,11 @@
 """Does the ranking of controllers on our traffic model hold on SUMO?
 
-    python -m benchmarks.sumo_ranking --rivals PYTHON [--seeds N] [--steps N] [--training-seeds N] [--write]
+    python -m benchmarks.sumo_ranking --rivals PYTHON [--seeds N] [--steps N] [--sumo-agents N] [--write]
 
 ``--rivals`` is the interpreter of a virtual environment with SUMO: ``pip install eclipse-sumo libsumo``. Controllers
-are tuned, and agents trained, on the simulator that judges them. What is done is kept in ``--folder``; the same
-command again goes on. ``--write`` puts the result beside this file.
+are tuned, and agents trained, on our model and on SUMO, and all are judged on both. What is done is kept in
+``--folder``; the same command again goes on. ``--on-sumo --sumo-agents 0`` leaves out what takes hours on SUMO.
+``--write`` puts the result beside this file.
 """
 
 from __future__ import annotations
@@ -72,20 +73,20 @@ class Contest:
         parts: what has been measured.
         seeds: demand seeds that judge.
         tuning: demand seeds of the searches.
-        steps: target of each training on SUMO; one of the same length is done on our model.
-        training_seeds: how many agents are trained on SUMO, and as many for as long on our model; 0 for none.
-        brought_over: how many agents of our model, trained as section.yml says, are judged on both.
-        controllers: names of the classical ones.
+        on_sumo: names of controllers that are tuned on SUMO as well.
+        agents: how many are trained on our model, as section.yml says.
+        sumo_agents: how many are trained on SUMO, and as many for as long on our model.
+        steps: target of these trainings.
     """
 
     arenas: dict[str, players.Arena]
     parts: Parts
     seeds: Sequence[int]
     tuning: Sequence[int]
-    steps: int
-    training_seeds: int
-    brought_over: int
-    controllers: Sequence[str] = CONTROLLERS
+    on_sumo: Sequence[str] = CONTROLLERS
+    agents: int = 3
+    sumo_agents: int = 3
+    steps: int = 131_072
 
     def judged(self, controller: Controller, places: Sequence[str] = players.SIMULATORS) -> Part:
         """Return the mean delay of each episode, by simulator, and by SUMO's own account [s]."""
@@ -120,14 +121,20 @@ class Contest:
     def run(self) -> Part:
         """Return every part by player, and for agents by training seed."""
         controllers = {
-            name: {place: self.classical(name, place) for place in players.SIMULATORS} for name in self.controllers
+            name: {
+                place: self.classical(name, place)
+                for place in players.SIMULATORS
+                if place == "ours" or name in self.on_sumo
+            }
+            for name in CONTROLLERS
         }
-        brought = [self.trained("ours", seed, None) for seed in range(self.brought_over)]
-        agents = {
-            place: [self.trained(place, seed, self.steps) for seed in range(self.training_seeds)]
-            for place in players.SIMULATORS
+        few = range(self.sumo_agents)
+        ppo = {
+            "ours": [self.trained("ours", seed, None) for seed in range(self.agents)],
+            "short": [self.trained("ours", seed, self.steps) for seed in few],
+            "sumo": [self.trained("sumo", seed, self.steps) for seed in few],
         }
-        return {"controllers": controllers, "ppo": agents, "ppo_brought_over": brought}
+        return {"controllers": controllers, "ppo": ppo}
 
 
 def machine(sumo: str) -> dict[str, Any]:
@@ -152,10 +159,10 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rivals", required=True, help="interpreter of an environment with eclipse-sumo and libsumo")
     parser.add_argument("--seeds", type=int, default=PROTOCOL.seeds.count, help="held-out demand seeds")
     parser.add_argument("--tuning-seeds", type=int, default=PROTOCOL.tuning_seeds.count)
-    parser.add_argument("--steps", type=int, default=200_000, help="steps of each training on SUMO")
-    parser.add_argument("--training-seeds", type=int, default=3, help="agents trained on SUMO, 0 for none")
-    parser.add_argument("--brought-over", type=int, default=3, help="agents of our model that are judged on SUMO too")
-    parser.add_argument("--controllers", nargs="+", choices=CONTROLLERS, default=CONTROLLERS)
+    parser.add_argument("--on-sumo", nargs="*", choices=CONTROLLERS, default=CONTROLLERS, help="who is tuned there too")
+    parser.add_argument("--agents", type=int, default=3, help="agents trained on our model, as section.yml says")
+    parser.add_argument("--sumo-agents", type=int, default=3, help="agents trained on SUMO, and as long on our model")
+    parser.add_argument("--steps", type=int, default=131_072, help="steps of each of these trainings")
     parser.add_argument("--processes", type=int, default=64, help="SUMOs side by side")
     parser.add_argument(
         "--store", type=Path, action="append", default=[], help="store of a chain of a study: its agent"
@@ -186,8 +193,8 @@ def main() -> None:
             "sumo": players.Arena("sumo", config, found["saturation_veh_per_h_lane"], rivals),
         }
         seeds = PROTOCOL.seeds.values[: options.seeds], PROTOCOL.tuning_seeds.values[: options.tuning_seeds]
-        agents = options.training_seeds, options.brought_over
-        contest = Contest(arenas, parts, *seeds, options.steps, *agents, options.controllers)
+        trained = options.agents, options.sumo_agents, options.steps
+        contest = Contest(arenas, parts, *seeds, options.on_sumo, *trained)
         measured = contest.run()
         measured["stored"] = [
             {"store": root.name} | contest.judged(players.stored_agent(root)) for root in options.store

@@ -11,9 +11,10 @@ from benchmarks.sumo_ranking import ranking
 
 RECORDED = Path(__file__).resolve().parents[2] / "docs" / "results" / "section_7_6" / "summary.json"
 Found = Mapping[str, Any]
-AGENT, BROUGHT = "ppo", "ppo_brought_over"
-"""The agent that is trained where it is judged, and the one of our model that is judged on both."""
-CHOSEN = ("seeds", "tuning_seeds", "steps", "training_seeds", "brought_over", "processes")
+AGENT = "ppo"
+CHOSEN = ("seeds", "tuning_seeds", "on_sumo", "agents", "sumo_agents", "steps", "processes")
+BROUGHT, MADE = "brought_over", "made_there"
+"""The two rankings: everybody tuned or trained on our model, and everybody tuned or trained where it is judged."""
 
 
 def recorded() -> dict[str, float]:
@@ -28,25 +29,41 @@ def delays(measured: Found, made: str, judged: str) -> dict[str, ranking.Scores]
 
     Args:
         measured: what was measured.
-        made: where it was tuned or trained, ``ours`` or ``sumo``.
+        made: where it was tuned or trained, ``ours`` or ``sumo``; ``short``: on ours, agents for as long as on SUMO.
         judged: where it was judged, or ``own`` for SUMO's own account.
     """
-    rows = {name: [places[made][judged]] for name, places in measured["controllers"].items()}
+    place = "sumo" if made == "sumo" else "ours"
+    rows = {name: [of[place][judged]] for name, of in measured["controllers"].items() if place in of}
     rows[AGENT] = [agent[judged] for agent in measured[AGENT][made]]
-    rows[BROUGHT] = [agent[judged] for agent in measured[BROUGHT]]
     return {name: ranking.matrix(of) for name, of in rows.items() if of}
+
+
+def rankings(measured: Found) -> dict[str, dict[str, Any]]:
+    """Return both rankings on both simulators; the second one where anybody was tuned or trained on SUMO."""
+    found = {BROUGHT: ranked(delays(measured, "ours", "ours"), delays(measured, "ours", "sumo"))}
+    there = delays(measured, "sumo", "sumo")
+    if len(there) > 1:
+        here = delays(measured, "short", "ours")
+        found[MADE] = ranked({name: here[name] for name in there}, there)
+    for key, made in ((BROUGHT, "ours"), (MADE, "sumo")):
+        if key in found:
+            own = delays(measured, made, "own")
+            found[key]["own_account_s"] = {name: estimated(name, of)["value"] for name, of in own.items()}
+    return found
+
+
+def ranked(ours: Mapping[str, ranking.Scores], sumo: Mapping[str, ranking.Scores]) -> dict[str, Any]:
+    """Return one ranking on both simulators."""
+    return ranking.compared({"ours": ours, "sumo": sumo})
 
 
 def conclude(facts: Found, saturation: Found, measured: Found, options: Found) -> dict[str, Any]:
     """Return the whole result."""
-    crossed = {"ours": delays(measured, "sumo", "ours"), "sumo": delays(measured, "ours", "sumo")}
     return {
         "machine": dict(facts),
         "options": {key: options[key] for key in CHOSEN},
         "saturation": dict(saturation),
-        "ranking": ranking.compared({place: delays(measured, place, place) for place in ("ours", "sumo")}),
-        "own_account_s": {name: estimated(name, of)["value"] for name, of in delays(measured, "sumo", "own").items()},
-        "crossed": {place: {name: estimated(name, of) for name, of in crossed[place].items()} for place in crossed},
+        "rankings": rankings(measured),
         "stored": [
             {"store": one["store"]}
             | {place: estimated(AGENT, ranking.matrix([one[place]])) for place in ("ours", "sumo")}
@@ -64,7 +81,7 @@ def estimated(name: str, scores: ranking.Scores) -> dict[str, float]:
 
 def as_markdown(result: Found) -> str:
     """Return the result as a page."""
-    facts, options, found = result["machine"], result["options"], result["ranking"]
+    facts, options = result["machine"], result["options"]
     flows = ", ".join(f"{side} {flow:.0f}" for side, flow in result["saturation"]["saturation_veh_per_h_lane"].items())
     lines = [
         "# The ranking on SUMO",
@@ -72,57 +89,38 @@ def as_markdown(result: Found) -> str:
         f"{facts['date']}, {facts['cores']} cores shared with other work, {facts['sumo']}, Python {facts['python']},"
         f" Stable-Baselines3 {facts['stable_baselines3']}, PyTorch {facts['torch']}; `{facts['command']}`.",
         "",
-        f"{options['seeds']} held-out demand seeds, the same for everybody. Controllers are tuned, and `ppo` is"
-        f" trained, on the simulator that judges: on {options['tuning_seeds']} other demand seeds; for"
-        f" {options['steps']:,} steps, {options['training_seeds']} training seed(s). `ppo_brought_over` was trained on"
-        f" our model alone, as `section.yml` says, {options['brought_over']} training seed(s).",
-        f"Drivers' headway on SUMO {result['saturation']['tau_s']:g} s, at which queues discharge, in veh/h per lane:"
-        f" {flows}.",
-        "Interquartile means with bootstrap intervals of 95 %. Delay is lost time on the approaches and before"
-        " them, per vehicle that arrived.",
-        "",
-        *ranking.delay_table(found, result["own_account_s"], result["recorded_s"]),
-        "",
-        f"Order on our model: {', '.join(found['order']['ours'])}. On SUMO: {', '.join(found['order']['sumo'])}."
-        f" Kendall's tau {found['kendall_tau']:.2f}.",
-        "",
-        "## Pair by pair",
-        "",
-        "By which part the delay of the first is below that of the second, on the same demand.",
-        "",
-        *ranking.pair_table(found["pairs"]),
-        "",
-        "## Across",
-        "",
-        "Tuned or trained on the one, judged on the other.",
-        "",
-        *crossed_table(result),
-        "",
-        "## What was tuned and trained",
-        "",
-        *made_table(result["measured"]),
+        f"{options['seeds']} held-out demand seeds, the same for everybody; controllers are tuned on"
+        f" {options['tuning_seeds']} others. Drivers' headway on SUMO {result['saturation']['tau_s']:g} s, at which"
+        f" queues discharge, in veh/h per lane: {flows}.",
+        "Interquartile means with bootstrap intervals of 95 %. Delay is lost time on the approaches and before them,"
+        " per vehicle that arrived.",
     ]
+    told = {
+        BROUGHT: "## Tuned and trained on our model, judged on both",
+        MADE: "## Tuned and trained on the simulator that judges",
+    }
+    for key, found in result["rankings"].items():
+        lines += ["", told[key], "", *ranking_lines(found, result["recorded_s"])]
+    for one in result["stored"]:
+        here, there = (ranking.interval(one[place]) for place in ("ours", "sumo"))
+        lines += ["", f"The agent of the store {one['store']}: {here} s on our model, {there} s on SUMO."]
+    lines += ["", "## What was tuned and trained", "", *made_table(result["measured"])]
     return "\n".join(lines) + "\n"
 
 
-def crossed_table(result: Found) -> list[str]:
-    """Return the table of those who are judged where they were not made."""
-    home, away = result["ranking"]["delay_s"], result["crossed"]
-    lines = [
-        "| who | made and judged on SUMO [s] | made on our model, judged on SUMO [s] | made and judged on our model [s]"
-        " | made on SUMO, judged on our model [s] |",
-        "|---|---|---|---|---|",
+def ranking_lines(found: Found, recorded_s: Mapping[str, float]) -> list[str]:
+    """Return one ranking: who stands where, the orders, and all pairs."""
+    order = found["order"]
+    return [
+        *ranking.delay_table(found, found["own_account_s"], recorded_s),
+        "",
+        f"Order on our model: {', '.join(order['ours'])}. On SUMO: {', '.join(order['sumo'])}."
+        f" Kendall's tau {found['kendall_tau']:.2f}.",
+        "",
+        "By which part the delay of the first is below that of the second, on the same demand:",
+        "",
+        *ranking.pair_table(found["pairs"]),
     ]
-    for name in result["ranking"]["order"]["sumo"]:
-        cells = [home["sumo"][name], away["sumo"][name], home["ours"][name], away["ours"][name]]
-        texts = [ranking.interval(cell) for cell in cells]
-        if name == BROUGHT:
-            texts = ["–", texts[1], texts[2], "–"]
-        lines.append(f"| {name} | {' | '.join(texts)} |")
-    for one in result["stored"]:
-        cells = [ranking.interval(one[place]) for place in ("sumo", "ours")]
-        lines.append(f"| ppo of the store {one['store']} | – | {' | '.join(cells)} | – |")
-    return lines
 
 
 def made_table(measured: Found) -> list[str]:
@@ -132,11 +130,11 @@ def made_table(measured: Found) -> list[str]:
         for place, part in places.items():
             values = "; ".join(f"{key} {shown(value)}" for key, value in part["parameters"].items())
             lines.append(f"| {name} | {place} | {values or '–'} | {part['tried']} |")
-    trained = [(AGENT, place, agent["training"]) for place, agents in measured[AGENT].items() for agent in agents]
-    trained += [(BROUGHT, "ours", agent["training"]) for agent in measured[BROUGHT]]
-    for name, place, training in trained:
+    places = {"ours": "ours", "short": "ours", "sumo": "sumo"}
+    trained = [(places[made], agent["training"]) for made, agents in measured[AGENT].items() for agent in agents]
+    for place, training in trained:
         told = f"{training['steps']:,} steps in {training['environments']} environments"
-        lines.append(f"| {name} | {place} | {told}, {training['processor_s']:.0f} s of processor | – |")
+        lines.append(f"| {AGENT} | {place} | {told}, {training['processor_s']:.0f} s of processor | – |")
     return lines
 
 

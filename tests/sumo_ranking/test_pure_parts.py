@@ -158,6 +158,9 @@ def test_tau_of_two_rankings_equals_the_definition() -> None:
     assert ranking.kendall_tau(here, there) == pytest.approx((2 * sum(signs) - len(signs)) / len(signs))
 
 
+TRAINING = {"training": {"steps": 128, "environments": 2, "processor_s": 1.0}}
+
+
 def made(offset: float) -> dict:
     return {
         "ours": [20.0 + offset, 22.0 + offset],
@@ -169,11 +172,10 @@ def made(offset: float) -> dict:
 
 
 def test_page_shows_both_orders_and_which_pairs_swap() -> None:
-    agent = made(-5.0) | {"training": {"steps": 128, "environments": 2, "processor_s": 1.0}}
+    agent = made(-5.0) | TRAINING
     measured = {
         "controllers": {name: dict.fromkeys(("ours", "sumo"), made(float(at))) for at, name in enumerate(CONTROLLERS)},
-        "ppo": {"ours": [agent, agent], "sumo": [agent, agent]},
-        "ppo_brought_over": [],
+        "ppo": {key: [agent, agent] for key in ("ours", "short", "sumo")},
         "stored": [{"store": "chain", "ours": [1.0, 2.0], "sumo": [3.0, 4.0]}],
     }
     facts = {
@@ -187,12 +189,13 @@ def test_page_shows_both_orders_and_which_pairs_swap() -> None:
     }
     saturation = {"tau_s": 1.1, "saturation_veh_per_h_lane": {"north": 1600.0}}
     result = report.conclude(facts, saturation, measured, vars(read_options(["--rivals", "python"])))
-    assert result["ranking"]["order"]["ours"] == ["ppo", *CONTROLLERS]
-    assert result["ranking"]["kendall_tau"] == -1.0
+    for found in result["rankings"].values():
+        assert found["order"]["ours"] == ["ppo", *CONTROLLERS]
+        assert found["kendall_tau"] == -1.0
     text = report.as_markdown(json.loads(json.dumps(result)))
     assert "| ppo | 1 | 6 | 16.0 [15.0, 17.0] |" in text
-    assert text.count("| swaps |") == 15 and "| holds |" not in text
-    assert "ppo of the store chain" in text
+    assert text.count("| swaps |") == 2 * 15 and "| holds |" not in text
+    assert "The agent of the store chain: 1.5" in text
 
 
 def test_interrupted_command_goes_on_and_other_settings_begin_anew(tmp_path) -> None:
@@ -217,13 +220,19 @@ def test_store_of_an_unfinished_chain_is_refused(tmp_path) -> None:
         players.stored_agent(tmp_path)
 
 
-def test_agents_that_were_not_trained_are_left_out_of_the_ranking() -> None:
-    brought = made(-8.0) | {"training": {"steps": 600_000, "environments": 64, "processor_s": 1.0}}
+def test_what_was_not_made_on_sumo_is_ranked_as_brought_over_only() -> None:
     measured = {
-        "controllers": {"webster": {"ours": made(0.0), "sumo": made(0.0)}},
-        "ppo": {"ours": [], "sumo": []},
-        "ppo_brought_over": [brought],
+        "controllers": {"webster": {"ours": made(0.0)}, "greedy": {"ours": made(1.0)}},
+        "ppo": {"ours": [made(-8.0) | TRAINING], "short": [], "sumo": []},
     }
-    found = report.delays(measured, "sumo", "sumo")
-    assert list(found) == ["webster", "ppo_brought_over"]
-    assert found["ppo_brought_over"].tolist() == [[38.0, 39.0]]
+    found = report.rankings(measured)
+    assert list(found) == ["brought_over"]
+    assert found["brought_over"]["order"]["sumo"] == ["greedy", "webster", "ppo"]
+
+
+def test_agents_made_on_sumo_stand_beside_those_of_as_many_steps() -> None:
+    places = {"ours": made(0.0), "sumo": made(0.0)}
+    agents = {"ours": [made(-8.0)], "short": [made(5.0)], "sumo": [made(1.0)]}
+    found = report.rankings({"controllers": {"webster": places}, "ppo": agents})["made_there"]
+    assert found["delay_s"]["ours"]["ppo"]["value"] == pytest.approx(26.0)
+    assert found["delay_s"]["sumo"]["ppo"]["value"] == pytest.approx(29.5)
