@@ -116,7 +116,8 @@ class Contest:
             agent, facts = players.train_in(self.arenas[place], players.spec("ppo", seed, steps))
             return {"training": facts} | self.judged(agent)
 
-        return self.parts.get(f"ppo-{steps or 'all'}-{seed}.{place}", measure)
+        processes = f"-{len(self.arenas[place].rivals)}" if place == "sumo" else ""
+        return self.parts.get(f"ppo-{steps or 'all'}-{seed}{processes}.{place}", measure)
 
     def run(self) -> Part:
         """Return every part by player, and for agents by training seed."""
@@ -180,7 +181,6 @@ def main() -> None:
         "environment": config.model_dump(mode="json"),
         "seeds": options.seeds,
         "tuning_seeds": options.tuning_seeds,
-        "processes": options.processes,
     }
     parts = Parts(options.folder / "parts", settings)
     network = options.folder / "network"
