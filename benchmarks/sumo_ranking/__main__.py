@@ -4,7 +4,7 @@
 
 ``--rivals`` is the interpreter of a virtual environment with SUMO: ``pip install eclipse-sumo libsumo``. Controllers
 are tuned, and agents trained, on our model and on SUMO, and all are judged on both. What is done is kept in
-``--folder``; the same command again goes on. ``--on-sumo --sumo-agents 0`` leaves out what takes hours on SUMO.
+``--folder``; the same command again goes on. ``--on-sumo --sumo-agents 0`` leaves out what takes longest.
 ``--write`` puts the result beside this file.
 """
 
