@@ -89,23 +89,12 @@ def bring(selection: Selection, source: str, version: str | None) -> int:
     """Bring a store from another place."""
     screen, place = Screen(selection.as_json), open_place(source)
     _check_version(version)
-<<<<<<< HEAD
     store, current = _receiving(selection, lambda: only_prefix(place)), _current(selection)
     room = selection.retention().backup_bytes
     with progress_of("import", quiet=selection.as_json) as progress:
         done = import_store(
             store, place, screen.say, current=current, version=version, backup_bytes=room, progress=progress
         )
-=======
-    store, config = _receiving(selection, place), selection.config()
-    current = None
-    if config is not None:
-        from validation_ch7.training.facts import current_facts  # late: it builds a model
-
-        current = current_facts(config)
-    with progress_of("import", quiet=selection.as_json) as progress:
-        done = import_store(store, place, screen.say, current=current, version=version, progress=progress)
->>>>>>> issue-four
     screen.say(f"{size_text(done.received_bytes)} received, {size_text(done.reused_bytes)} were here already")
     newest = store.newest_steps() or 0
     refused = bool(done.admission.misfits) or not (done.admission.restored or newest)
