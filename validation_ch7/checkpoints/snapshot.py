@@ -1,7 +1,8 @@
 """The complete training state at one boundary of SB3's loop, copied so that training can go on at once.
 
 Taken at ``_on_rollout_start`` (buffers consistent, ``train()`` done) or at the end of training. A snapshot
-holds copies only: the thread that writes it shares nothing with the loop that trains.
+holds copies: the thread that writes it shares nothing with the loop that trains but transitions of the replay buffer
+that are not overwritten meanwhile (:mod:`.replay`).
 """
 
 from __future__ import annotations
