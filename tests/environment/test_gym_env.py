@@ -110,3 +110,13 @@ def test_time_space_diagram_grows_with_time() -> None:
 def test_unknown_render_mode_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="render mode"):
         TrafficEnv(render_mode="human")
+
+
+def test_an_impossible_state_is_refused_and_the_old_one_stays() -> None:
+    env = TrafficEnv()
+    env.reset(seed=0)
+    before, wrong = env.get_state(), env.get_state()
+    wrong["simulator"]["x"][0, 0, 5] = -0.1
+    with pytest.raises(ConfigurationError, match=r"occupancies \[-\]"):
+        env.set_state(wrong)
+    assert all(np.array_equal(value, env.get_state()["simulator"][name]) for name, value in before["simulator"].items())

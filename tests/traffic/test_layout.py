@@ -93,9 +93,9 @@ def test_state_of_another_configuration_is_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "place", "value", "where"),
     [
-        ("x", (0, 0, 5), -0.1, r"occupancy of a class \[-\]"),
-        ("x", (0, 1, 5), np.nan, r"occupancy of a class \[-\]"),
-        ("x", (0, slice(0, 2), 5), 0.7, r"occupancy of both classes together \[-\]"),
+        ("x", (0, 0, 5), -0.1, r"x \(occupancies \[-\]\)"),
+        ("x", (0, 1, 5), np.nan, r"x \(occupancies \[-\]\)"),
+        ("x", (0, slice(0, 2), 5), 0.7, r"x \(occupancies \[-\]\)"),
         ("x", (0, 2, 5), np.inf, r"occupancy times w \[m/s\]"),
         ("queue", (0, 0, 0), -1.0, r"vehicles outside \[veh\]"),
         ("signal", (0, 0, 0), 2, r"signal \(phase\)"),
@@ -109,5 +109,4 @@ def test_a_state_that_no_road_can_have_is_refused(
     state = simulator.get_state()
     state[name][place] = value
     with pytest.raises(ConfigurationError, match=where):
-        simulator.set_state(state)
-    assert np.array_equal(simulator.x, np.zeros_like(simulator.x))
+        simulator.refuse_impossible(state)

@@ -157,7 +157,7 @@ class EpisodeBatch:
         """Take over a state from :meth:`get_state`.
 
         Raises:
-            ConfigurationError: it belongs to another configuration or number of rows.
+            ConfigurationError: it belongs to another configuration or number of rows, or no road can have it.
         """
         missing = sorted({"simulator", "generators", "returns", "totals", "elapsed_s", "running"} - set(state))
         if missing or len(state["generators"]) != len(self.generators):
@@ -168,6 +168,7 @@ class EpisodeBatch:
                 found=f"missing {missing}" if missing else f"{len(state['generators'])} rows",
                 remedy="use the number of environments that the state was taken with",
             )
+        self.simulator.refuse_impossible(state["simulator"])
         self.simulator.set_state(state["simulator"])
         for generator, saved in zip(self.generators, state["generators"], strict=True):
             generator.bit_generator.state = saved

@@ -14,12 +14,10 @@ from validation_ch7.errors import ConfigurationError
 from validation_ch7.traffic.arrays import MEASURES, Array, Floats, Integers, Scratch, make_scratch
 from validation_ch7.traffic.kernel import ADVANCE
 from validation_ch7.traffic.layout import build_layout
+from validation_ch7.traffic.possible import FAULTS, find_impossible
 
 STATE = ("x", "queue", "signal", "arrivals", "clock", "roads")
 """The arrays that make up the complete state."""
-_ROUNDING = 1e-5
-"""How far above 1 rounding takes a full lane, in the least precise type [-]."""
-_FASTEST, _MOST = 1e3, 1e9
 
 
 class Simulator:
@@ -59,6 +57,8 @@ class Simulator:
         self.clock: Integers = np.zeros(size, np.int64)
         self.roads: Floats = np.zeros((size, len(tables.links), 2, 2))
         self.measures: Floats = np.zeros((size, len(MEASURES), 2))
+        self._limits = np.array([self.layout.phases, config.steps_per_episode], np.int64)
+        self._found = np.zeros(1, np.int64)
         self._scratch = [make_scratch(tables, entries) for _ in self._shares]
 
     @property
@@ -120,40 +120,41 @@ class Simulator:
         """Take over a state from :meth:`get_state`.
 
         Raises:
-            ConfigurationError: an array is missing, has another shape or type, or holds what no road can: a
-                negative or infinite occupancy, more than a full lane, a phase that does not exist.
+            ConfigurationError: an array is missing or has another shape or type.
         """
+        self._refuse_foreign(state)
         for name in STATE:
-            mine, given = getattr(self, name), np.asarray(state.get(name))
-            if mine.shape != given.shape or mine.dtype != given.dtype:
+            getattr(self, name)[...] = state[name]
+
+    def _refuse_foreign(self, state: dict[str, Any]) -> None:
+        for name in STATE:
+            mine, given = getattr(self, name), state.get(name)
+            if type(given) is not np.ndarray or mine.shape != given.shape or mine.dtype != given.dtype:
+                found = np.asarray(given)
                 raise ConfigurationError(
                     "The traffic state belongs to another configuration.",
                     where=f"array {name!r} of the state",
                     expected=f"{mine.dtype} of shape {mine.shape}",
-                    found=f"{given.dtype} of shape {given.shape}",
+                    found=f"{found.dtype} of shape {found.shape}",
                     remedy="use the configuration and the number of environments that the state was taken with",
                 )
-        self._refuse_impossible(state)
-        for name in STATE:
-            getattr(self, name)[...] = state[name]
 
-    def _refuse_impossible(self, state: dict[str, Any]) -> None:
-        occupancy, last = state["x"][:, :2], len(self.layout.tables.green) - 1
-        limits = {
-            "x (occupancy of a class [-])": (occupancy, 0.0, 1.0 + _ROUNDING),
-            "x (occupancy of both classes together [-])": (occupancy[:, 0] + occupancy[:, 1], 0.0, 1.0 + _ROUNDING),
-            "x (occupancy times w [m/s])": (state["x"][:, 2:], 0.0, _FASTEST),
-            "queue (vehicles outside [veh])": (state["queue"], 0.0, _MOST),
-            "signal (phase)": (state["signal"][..., :2], 0, last),
-            "clock (decisions)": (state["clock"], 0, self.arrivals.shape[1]),
-        }
-        for where, (values, least, most) in limits.items():
-            low, high = values.min(), values.max()
-            if not (low >= least and high <= most):  # so that NaN is refused too
-                raise ConfigurationError(
-                    "The traffic state is not possible.",
-                    where=where,
-                    expected=f"{least:g} to {most:g}",
-                    found=f"{low:g} to {high:g}",
-                    remedy="use a state from get_state()",
-                )
+    def refuse_impossible(self, state: dict[str, Any]) -> None:
+        """Check that a state from outside is one that roads can have; :meth:`set_state` does not, since it is quick.
+
+        Raises:
+            ConfigurationError: it belongs to another configuration, or holds a negative or infinite occupancy, more
+                than a full lane, or a phase or decision that does not exist.
+        """
+        self._refuse_foreign(state)
+        find_impossible(state["x"], state["queue"], state["signal"], state["clock"], self._limits, self._found)
+        if self._found[0]:
+            where, expected = FAULTS[self._found[0] - 1]
+            name = where.split()[0]
+            raise ConfigurationError(
+                "The traffic state is not possible.",
+                where=where,
+                expected=expected,
+                found=f"{name} from {np.min(state[name]):g} to {np.max(state[name]):g}",
+                remedy="use a state from get_state()",
+            )
