@@ -109,4 +109,5 @@ def test_a_state_that_no_road_can_have_is_refused(
     state = simulator.get_state()
     state[name][place] = value
     with pytest.raises(ConfigurationError, match=where):
-        simulator.refuse_impossible(state)
+        simulator.set_state(state, from_outside=True)
+    assert np.array_equal(simulator.x, np.zeros_like(simulator.x))

@@ -168,8 +168,7 @@ class EpisodeBatch:
                 found=f"missing {missing}" if missing else f"{len(state['generators'])} rows",
                 remedy="use the number of environments that the state was taken with",
             )
-        self.simulator.refuse_impossible(state["simulator"])
-        self.simulator.set_state(state["simulator"])
+        self.simulator.set_state(state["simulator"], from_outside=True)
         for generator, saved in zip(self.generators, state["generators"], strict=True):
             generator.bit_generator.state = saved
         for name in ("returns", "totals", "elapsed_s", "running"):

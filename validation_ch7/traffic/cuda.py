@@ -159,9 +159,9 @@ class CudaSimulator(Simulator):
         super().restart(row, arrivals)
         self._device = None
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        """Take over a state from :meth:`get_state`."""
-        super().set_state(state)
+    def set_state(self, state: dict[str, Any], from_outside: bool = False) -> None:
+        """Take over a state from :meth:`get_state`; see :meth:`Simulator.set_state`."""
+        super().set_state(state, from_outside)
         self._device = None
 
     def step(self, wanted: Integers) -> Array:

@@ -1,4 +1,5 @@
-"""Whether a traffic state is one that roads can have; compiled, since look-ahead puts back thousands of them."""
+"""Whether a traffic state is one that roads can have; compiled, since whoever searches over copies of an environment puts back
+thousands of them."""
 
 from __future__ import annotations
 

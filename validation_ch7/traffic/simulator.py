@@ -116,17 +116,17 @@ class Simulator:
         """Return a copy of the complete state."""
         return {name: getattr(self, name).copy() for name in STATE}
 
-    def set_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: dict[str, Any], from_outside: bool = False) -> None:
         """Take over a state from :meth:`get_state`.
 
-        Raises:
-            ConfigurationError: an array is missing or has another shape or type.
-        """
-        self._refuse_foreign(state)
-        for name in STATE:
-            getattr(self, name)[...] = state[name]
+        Args:
+            state: the arrays of :data:`STATE`.
+            from_outside: whether it may hold what no road can; then that is refused.
 
-    def _refuse_foreign(self, state: dict[str, Any]) -> None:
+        Raises:
+            ConfigurationError: an array is missing, has another shape or type, or holds a negative or infinite
+                occupancy, more than a full lane, or a phase or decision that does not exist.
+        """
         for name in STATE:
             mine, given = getattr(self, name), state.get(name)
             if type(given) is not np.ndarray or mine.shape != given.shape or mine.dtype != given.dtype:
@@ -138,15 +138,12 @@ class Simulator:
                     found=f"{found.dtype} of shape {found.shape}",
                     remedy="use the configuration and the number of environments that the state was taken with",
                 )
+        if from_outside:
+            self._refuse_impossible(state)
+        for name in STATE:
+            getattr(self, name)[...] = state[name]
 
-    def refuse_impossible(self, state: dict[str, Any]) -> None:
-        """Check that a state from outside is one that roads can have; :meth:`set_state` does not, since it is quick.
-
-        Raises:
-            ConfigurationError: it belongs to another configuration, or holds a negative or infinite occupancy, more
-                than a full lane, or a phase or decision that does not exist.
-        """
-        self._refuse_foreign(state)
+    def _refuse_impossible(self, state: dict[str, Any]) -> None:
         find_impossible(state["x"], state["queue"], state["signal"], state["clock"], self._limits, self._found)
         if self._found[0]:
             where, expected = FAULTS[self._found[0] - 1]
