@@ -1,5 +1,7 @@
-"""Whether a traffic state is one that roads can have; compiled, since whoever searches over copies of an environment puts back
-thousands of them."""
+"""Whether a traffic state is one that roads can have.
+
+Compiled, since whoever searches over copies of an environment puts back thousands of states.
+"""
 
 from __future__ import annotations
 
