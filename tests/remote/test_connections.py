@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from validation_ch7.remote.connections import MAX_REDIRECTS, NETWORK_FAULTS, Connections, blocks
+from validation_ch7.remote.connections import MAX_REDIRECTS, NETWORK_FAULTS, Connections
 from validation_ch7.remote.transport import Timeouts
 
 TEXT = b"0123456789" * 100_000
@@ -70,7 +70,7 @@ def connections(monkeypatch):
 
 def read(connections, url, **headers):
     with closing(connections.open(url, headers)) as answer:
-        return answer.status, b"".join(bytes(block) for block in blocks(answer))
+        return answer.status, b"".join(bytes(block) for block in connections.blocks(answer))
 
 
 def test_one_connection_brings_one_file_after_the_other(server, connections):

@@ -24,7 +24,7 @@ NETWORK_FAULTS = (urllib3.exceptions.HTTPError, requests.exceptions.RequestExcep
 """What opening and reading an answer may raise."""
 MAX_REDIRECTS = 10
 
-_BLOCK = 1 << 18
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Connections(HTTPAdapter):
         super().__init__(pool_maxsize=count)
         self._timeout = urllib3.Timeout(connect=timeouts.connect_s, read=timeouts.read_s)
         self._lock = threading.Lock()
+        self._buffers = threading.local()
         self._ways: dict[tuple[str, str], _Way] = {}
 
     def __enter__(self) -> Connections:
@@ -72,6 +73,27 @@ class Connections(HTTPAdapter):
             answer.release_conn()
             url = urljoin(url, location)
         raise requests.exceptions.TooManyRedirects(f"more than {MAX_REDIRECTS} redirects")
+
+    def blocks(self, answer: urllib3.BaseHTTPResponse) -> Iterator[bytes | memoryview]:
+        """Yield the content in blocks, each good until this thread asks for another one.
+
+        Where nothing has to be decoded, the connection fills one buffer again and again: no byte is copied in between.
+        The blocks are large, because after each the threads wait for one another.
+
+        Raises:
+            HTTPError: of ``urllib3``, where the connection was lost.
+        """
+        plain = answer.headers.get("Content-Encoding", "identity") == "identity"
+        connection = getattr(answer, "_original_response", None) if plain else None
+        if connection is None:
+            yield from answer.stream(_BLOCK, decode_content=True)
+            return
+        if not hasattr(self._buffers, "mine"):
+            self._buffers.mine = memoryview(bytearray(_BLOCK))
+        buffer = self._buffers.mine
+        while size := _fill(connection, buffer):
+            yield buffer[:size]
+        answer.release_conn()  # read to its end: it may bring the next file
 
     def _ask(self, url: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         way, parts = self._way(url), urlsplit(url)
@@ -100,25 +122,6 @@ class Connections(HTTPAdapter):
                 self.cert_verify(pool, url, verify, cert)
                 self._ways[place] = _Way(pool, "://" in self.request_url(request, proxies))
             return self._ways[place]
-
-
-def blocks(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes | memoryview]:
-    """Yield the content in blocks, each good until the next one is asked for.
-
-    Where nothing has to be decoded, the connection fills one buffer again and again: no byte is copied in between.
-
-    Raises:
-        HTTPError: of ``urllib3``, where the connection was lost.
-    """
-    plain = answer.headers.get("Content-Encoding", "identity") == "identity"
-    connection = getattr(answer, "_original_response", None) if plain else None
-    if connection is None:
-        yield from answer.stream(_BLOCK, decode_content=True)
-        return
-    buffer = memoryview(bytearray(_BLOCK))
-    while size := _fill(connection, buffer):
-        yield buffer[:size]
-    answer.release_conn()  # read to its end: it may bring the next file
 
 
 def _fill(connection: http.client.HTTPResponse, buffer: memoryview) -> int:

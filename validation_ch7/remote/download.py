@@ -19,7 +19,7 @@ import urllib3
 
 from validation_ch7.errors import StorageError
 from validation_ch7.files import PARTIAL_PREFIX, confined, make_folder, sha256_file, storage_errors
-from validation_ch7.remote.connections import NETWORK_FAULTS, Connections, blocks
+from validation_ch7.remote.connections import NETWORK_FAULTS, Connections
 from validation_ch7.remote.progress import OnProgress, Tally
 from validation_ch7.remote.retry import FaultKind, Retrier, ServiceFault, kind_of_status
 from validation_ch7.remote.transport import Timeouts, retry_after
@@ -123,7 +123,7 @@ class Downloader:
                 tally.begin(file.name, offset)
                 received = 0
                 with part.open("ab" if offset else "wb") as sink:
-                    for block in blocks(answer):
+                    for block in servers.blocks(answer):
                         sink.write(block)
                         digest.update(block)
                         received += len(block)
