@@ -41,7 +41,9 @@ def rows(folder: Path, full: int, rounds: int, saves: int) -> Iterator[Row]:
     starts = measure.process(_new(folder), full, max(3, rounds // 2))
     yield Row("process start to first step, resumed", starts["resumed"], "s", None, f"{full:,} rows")
     yield Row("process start to first step, nothing to resume", starts["anew"], "s")
-    yield Row("state capture", 1e3 * measure.capture(20 * rounds), "ms", 1.0)
+    captures = measure.capture(20 * rounds)
+    yield Row("state capture, between update and rollout", 1e3 * captures["training"], "ms", 1.0)
+    yield Row("state capture, after a full garbage collection", 1e3 * captures["collected"], "ms")
     for count in (10, 1000):
         crowd = measure.crowded(_new(folder), count, rounds)
         yield Row(f"save blocks, {count} in the store", 1e3 * crowd["blocked"], "ms", None,

@@ -243,9 +243,14 @@ def _hash_and_copy(path: Path, target: Path) -> None:
     target.write_bytes(data)
 
 
-def capture(rounds: int) -> float:
-    """Return the median time of taking the state beyond weights: loop, environments, generators [s]."""
+def capture(rounds: int) -> dict[str, float]:
+    """Return the median time of taking the state beyond weights: loop, environments, generators [s].
+
+    Within training, between an update and the next rollout, where a save takes it; and after a full garbage
+    collection, which leaves the caches of the processor and of Python empty.
+    """
     model = ppo()
+    found: dict[str, list[float]] = {"training": [], "collected": []}
 
     def take() -> None:
         found = Capture()
@@ -255,7 +260,18 @@ def capture(rounds: int) -> float:
         found.take(sde_matrices(model), "sde")
         found.join_views()
 
-    return interleaved({"capture": lambda: seconds(take)}, rounds)["capture"]
+    class AtBoundary(BaseCallback):
+        def _on_rollout_start(self) -> None:
+            begin = time.perf_counter()
+            take()
+            found["training"].append(time.perf_counter() - begin)
+            found["collected"].append(seconds(take))
+
+        def _on_step(self) -> bool:
+            return True
+
+    model.learn(64 * rounds, callback=AtBoundary(), reset_num_timesteps=False)
+    return {name: statistics.median(values) for name, values in found.items()}
 
 
 def crowded(folder: Path, count: int, rounds: int) -> dict[str, float]:
