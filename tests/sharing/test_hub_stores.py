@@ -1,11 +1,13 @@
 """Whole stores on the Hub, by its own client against a server that stands in for it."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
 from tests.checkpoints.little import readable, store_at
-from tests.cli.conftest import PREFIX, call, made, plain, tree
+from tests.cli.conftest import PREFIX, ROOT, call, made, plain, tree
 from tests.sharing.conftest import TOKEN
 from validation_ch7.errors import (
     BackendError,
@@ -204,6 +206,15 @@ def test_store_goes_to_the_hub_and_into_a_new_folder(call, tree, hub, tmp_path):
     assert call("checkpoints", "verify", "--store", tmp_path / "new one").exit_code == 0
     earlier = call("import", ADDRESS, "--store", tmp_path / "b", "--index", sent["index"])
     assert earlier.exit_code == 0 and "goes on from step 304" in earlier.stdout
+
+
+def test_store_goes_to_the_hub_from_a_new_process(run, hub, monkeypatch):
+    for name, value in {"ENDPOINT": hub.endpoint, "TOKEN": TOKEN, "HUB_DISABLE_XET": "1"}.items():
+        monkeypatch.setenv(f"HF_{name}", value)
+    words = [sys.executable, "-m", "validation_ch7", "export", ADDRESS, "--store", run.store.root, "--json"]
+    ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=400)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert json.loads(ran.stdout)["success"] and f"runs/{index_name('task')}" in hub.files()
 
 
 def test_store_and_best_model_share_a_public_repository(call, tree, hub, tmp_path):

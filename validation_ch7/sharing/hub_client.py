@@ -42,13 +42,16 @@ class Fingerprint:
         return bool((entry.size, entry.blob_id) == (self.size, self.git))
 
 
-def load_hub() -> Any:
+def load_hub(part: str = "") -> Any:
     """Return the Hub's client; it finds the token itself (``HF_TOKEN``, or ``hf auth login``).
+
+    Args:
+        part: a module of it instead, which it does not load by itself.
 
     Raises:
         ConfigurationError: huggingface_hub is not installed.
     """
-    return load_extra("huggingface_hub", _EXTRA, "for hf:// addresses")
+    return load_extra(f"huggingface_hub.{part}".rstrip("."), _EXTRA, "for hf:// addresses")
 
 
 def require_held(where: str, sent: Mapping[str, Fingerprint], there: Mapping[str, Any], again: str) -> None:

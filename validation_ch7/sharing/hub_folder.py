@@ -70,8 +70,8 @@ class HubFolder(Place):
         self.shown = "/".join(["hf:/", *([kind] if kind == "datasets" else []), repository, self._folder])
         self._where = {"repo_id": repository, "repo_type": "dataset" if kind == "datasets" else "model"}
         self._private = not public
-        self._library = load_hub()
-        self._library.utils.disable_progress_bars()
+        self._library, self._utils = load_hub(), load_hub("utils")
+        self._utils.disable_progress_bars()
         self._api = self._library.HfApi()
         self._one_at_a_time = threading.Lock()
         self._seen: _Commit | None = None
@@ -149,7 +149,7 @@ class HubFolder(Place):
     def _newest(self) -> _Commit:
         try:
             revision = self._api.repo_info(**self._where).sha
-        except self._library.utils.RepositoryNotFoundError as fault:
+        except self._utils.RepositoryNotFoundError as fault:
             if fault.response.status_code != 404:  # without a token that is accepted, nobody is told what there is
                 raise
             return _Commit(None, {})
@@ -159,7 +159,7 @@ class HubFolder(Place):
         wanted = {"path_in_repo": self._folder, "recursive": True, "revision": revision}
         try:
             tree = list(self._api.list_repo_tree(**wanted, **self._where))
-        except self._library.utils.EntryNotFoundError:
+        except self._utils.EntryNotFoundError:
             return {}
-        files = [entry for entry in tree if isinstance(entry, self._library.hf_api.RepoFile)]
+        files = [entry for entry in tree if isinstance(entry, load_hub("hf_api").RepoFile)]
         return {entry.path.removeprefix(f"{self._folder}/"): entry for entry in files}
