@@ -72,7 +72,7 @@ def test_model_in_plain_sb3(ask, tmp_path):
 
 def test_store_on_s3(ask, bucket):
     shown = ask("send the store to S3", **{"s3://my-bucket/runs": bucket.url})
-    assert "sent and read back" in shown and bucket.url in shown
+    assert "sent and compared" in shown and bucket.url in shown
 
 
 def test_what_was_left_and_what_is_missing(ask):

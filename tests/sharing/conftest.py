@@ -11,12 +11,14 @@ import pytest
 
 from tests.checkpoints.little import LittleRun, store_at
 from tests.sharing.gcs import GoogleStandIn, google
+from tests.sharing.hub_server import HubStandIn, hub_server
 from validation_ch7.checkpoints import CheckpointStore
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.sharing import open_place
 from validation_ch7.sharing.place import Place
 
 SECRET = "wJalr-planted-secret"
+TOKEN = "hf_" + "plantedsecret" * 2
 
 
 @pytest.fixture
@@ -89,7 +91,22 @@ def google_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleStandIn]:
         yield server
 
 
-@pytest.fixture(params=["folder", "memory", "s3", "gcs"])
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStandIn]:
+    """A stand-in of the Hub, to which its own client goes with a token that is accepted."""
+    library = pytest.importorskip("huggingface_hub")
+    with hub_server(TOKEN) as server:
+
+        class Here(library.HfApi):
+            def __init__(self) -> None:
+                super().__init__(endpoint=server.endpoint, token=TOKEN)
+
+        monkeypatch.setattr(library, "HfApi", Here)
+        monkeypatch.setattr(library.constants, "HF_HUB_DISABLE_XET", True, raising=False)
+        yield server
+
+
+@pytest.fixture(params=["folder", "memory", "s3", "gcs", "hub"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Return each kind of place: the conformance suite runs on all of them."""
     if request.param == "s3":
@@ -97,6 +114,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "gcs":
         request.getfixturevalue("google_server")
         return open_place("gs://bucket/my runs/a")
+    if request.param == "hub":
+        request.getfixturevalue("hub")
+        return open_place("hf://me/road/my runs/a")
     if request.param == "memory":
         return open_place(f"memory://{uuid.uuid4().hex}/runs")
     return open_place(str(tmp_path / "there" / "my runs"))

@@ -1,15 +1,9 @@
 """A model published on the Hub: against the fake, and its own client against a server that stands in for it."""
 
-import base64
-import contextlib
-import hashlib
 import io
 import json
 import sys
-import threading
-import urllib.parse
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
@@ -18,6 +12,7 @@ from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecNormalize
 
 from tests.cli.conftest import call, cart_pole_model, made, tree
+from tests.sharing.conftest import TOKEN
 from validation_ch7.checkpoints import CheckpointStore, learn_resumable
 from validation_ch7.checkpoints.backup import list_backups
 from validation_ch7.errors import (
@@ -27,12 +22,10 @@ from validation_ch7.errors import (
     ConfigurationError,
     CredentialsError,
 )
-from validation_ch7.sharing import open_place
 from validation_ch7.sharing.hub import HuggingFace, publish_best, repository_of
 from validation_ch7.sharing.hub_import import bring_model, fetch_model
 
 __all__ = ["call", "made", "tree"]
-TOKEN = "hf_" + "plantedsecret" * 2
 
 
 class FakeHub:
@@ -156,11 +149,6 @@ def test_address_of_no_repository_is_refused(address):
         repository_of(address)
 
 
-def test_store_cannot_be_brought_from_the_hub():
-    with pytest.raises(ConfigurationError, match="single models"):
-        open_place("hf://me/road")
-
-
 def test_missing_library_is_told_with_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(ConfigurationError, match="library is missing") as caught:
@@ -168,103 +156,29 @@ def test_missing_library_is_told_with_the_extra(monkeypatch):
     assert "[hub]" in str(caught.value)
 
 
-class StandIn(BaseHTTPRequestHandler):
-    """As much of the Hub's interface as one commit of small files, its check and its download need."""
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.got.append((self.path, body))
-        here = f"http://127.0.0.1:{self.server.server_address[1]}/me/road"
-        answer = {"url": here, "commitUrl": f"{here}/commit/1", "commitOid": "1"}
-        if "preupload" in self.path:
-            paths = [item["path"] for item in json.loads(body)["files"]]
-            answer = {"files": [{"path": path, "uploadMode": "regular", "shouldIgnore": False} for path in paths]}
-        if "/commit/" in self.path:
-            lines = [json.loads(line) for line in body.splitlines()]
-            values = [line["value"] for line in lines if line["key"] == "file"]
-            self.server.files = {value["path"]: base64.b64decode(value["content"]) for value in values}
-            self.server.files |= self.server.altered
-        if "paths-info" in self.path:
-            answer = self.entries()
-        self.answer(json.dumps(answer if self.server.status == 200 else {"error": "no"}).encode())
-
-    def do_GET(self):
-        if "/tree/" in self.path:
-            return self.answer(json.dumps(self.entries()).encode())
-        if self.server.status != 200 or "/resolve/main/" not in self.path:
-            return self.send_error(self.server.status if self.server.status != 200 else 404)
-        name = urllib.parse.unquote(self.path.split("/resolve/main/")[1])
-        digest = hashlib.sha1(self.server.files[name]).hexdigest()
-        return self.answer(self.server.files[name], {"ETag": f'"{digest}"', "X-Repo-Commit": "1" * 40})
-
-    do_HEAD = do_GET
-
-    def entries(self):
-        files = self.server.files
-        blob = {name: hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest() for name, data in files.items()}
-        return [{"type": "file", "path": name, "size": len(files[name]), "oid": blob[name]} for name in files]
-
-    def answer(self, data, headers=()):
-        self.send_response(self.server.status)
-        for name, value in {"Content-Type": "application/json", **dict(headers)}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
-
-    def log_message(self, *arguments):
-        pass
-
-
-@contextlib.contextmanager
-def stand_in(status=200):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), StandIn)
-    server.status, server.got, server.daemon_threads = status, [], True
-    server.files, server.altered = {}, {}
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def hub_at(server, monkeypatch):
-    library = pytest.importorskip("huggingface_hub")
-
-    class Local(library.HfApi):
-        def __init__(self):
-            super().__init__(endpoint=f"http://127.0.0.1:{server.server_address[1]}", token=TOKEN)
-
-    monkeypatch.setattr(library, "HfApi", Local)
-    return HuggingFace()
-
-
-def test_client_of_the_hub_makes_one_commit(tree, monkeypatch):
-    with stand_in() as server:
-        done = publish_best(tree.store, "me/road", hub_at(server, monkeypatch))
-    assert done.address.endswith("/me/road/commit/1")
-    path, asked = server.got[0]
+def test_client_of_the_hub_makes_one_commit(tree, hub):
+    done = publish_best(tree.store, "me/road", HuggingFace())
+    method, path, asked = hub.asked[0]
     wish = json.loads(asked)
-    assert path == "/api/repos/create" and (wish.get("visibility") == "private" or wish.get("private") is True), wish
-    [commit] = [body for path, body in server.got if "/commit/" in path]
-    assert all(f'"{name}"'.encode() in commit for name in done.files)
+    assert (method, path) == ("POST", "/api/repos/create")
+    assert wish.get("visibility") == "private" or wish.get("private") is True, wish
+    assert "/me/road/commit/" in done.address and len(hub.bodies("POST", "/commit/")) == 1
+    assert set(done.files) < set(hub.files())
 
 
-def test_what_lies_on_the_hub_is_compared_with_what_was_sent(tree, monkeypatch):
-    with stand_in() as server, pytest.raises(BackendError, match="something else") as caught:
-        server.altered = {"results.json": b"{}"}
-        publish_best(tree.store, "me/road", hub_at(server, monkeypatch))
+def test_what_lies_on_the_hub_is_compared_with_what_was_sent(tree, hub):
+    hub.altered = {"results.json": b"{}"}
+    with pytest.raises(BackendError, match="something else") as caught:
+        publish_best(tree.store, "me/road", HuggingFace())
     assert "results.json" in str(caught.value)
 
 
-def test_model_of_the_hub_is_brought_by_the_command(call, tree, tmp_path, monkeypatch):
-    with stand_in() as server:
-        hub_at(server, monkeypatch)
-        assert call("export", "hf://me/road", "--workspace", tree.workspace).exit_code == 0
-        for words in (["--store", tmp_path / "one", "--json"], ["--store", tmp_path / "two"]):
-            result = call("import", "hf://me/road", *words)
-            assert result.exit_code == 0, result.output
-        told = call("import", "hf://me/road", "--store", tmp_path / "one", "--json")
+def test_model_of_the_hub_is_brought_by_the_command(call, tree, tmp_path, hub):
+    assert call("export", "hf://me/road", "--workspace", tree.workspace).exit_code == 0
+    for words in (["--store", tmp_path / "one", "--json"], ["--store", tmp_path / "two"]):
+        result = call("import", "hf://me/road", *words)
+        assert result.exit_code == 0, result.output
+    told = call("import", "hf://me/road", "--store", tmp_path / "one", "--json")
     assert "goes on from step 304" in result.stdout
     assert (told.exit_code, json.loads(told.stdout)["success"]) == (2, False)
     assert CheckpointStore(tmp_path / "one", tree.store.prefix).newest_steps() == 304
@@ -272,7 +186,8 @@ def test_model_of_the_hub_is_brought_by_the_command(call, tree, tmp_path, monkey
 
 
 @pytest.mark.parametrize(("status", "error"), [(401, CredentialsError), (403, CredentialsError), (400, BackendError)])
-def test_refusal_of_the_hub_is_one_clear_error_without_the_token(tree, monkeypatch, status, error):
-    with stand_in(status) as server, pytest.raises(error, match="The Hub") as caught:
-        publish_best(tree.store, "me/road", hub_at(server, monkeypatch))
+def test_refusal_of_the_hub_is_one_clear_error_without_the_token(tree, hub, status, error):
+    hub.status = status
+    with pytest.raises(error, match="The Hub") as caught:
+        publish_best(tree.store, "me/road", HuggingFace())
     assert TOKEN not in str(caught.value)

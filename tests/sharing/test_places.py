@@ -13,6 +13,7 @@ from validation_ch7.errors import (
     CredentialsError,
     StorageError,
 )
+from validation_ch7.files import sha256_bytes
 from validation_ch7.sharing import open_place
 from validation_ch7.sharing.cloud import Cloud
 from validation_ch7.sharing.folder import Folder
@@ -31,21 +32,46 @@ def test_empty_place_holds_nothing(place):
 def test_what_was_written_is_listed_and_read(place):
     place.create("objects/ab/x", b"123")
     place.replace("one.json", b"4")
+    place.commit()
     assert place.sizes("") == {"objects/ab/x": 3, "one.json": 1}
     assert place.sizes("objects") == {"objects/ab/x": 3}
     assert content(place, "objects/ab/x") == b"123"
 
 
-def test_lost_race_to_create_is_no_fault_and_changes_nothing(place):
+@pytest.mark.parametrize("committed", [True, False])
+def test_lost_race_to_create_is_no_fault_and_changes_nothing(place, committed):
     place.create("objects/x", b"first")
+    if committed:
+        place.commit()
     place.create("objects/x", b"other")
+    place.commit()
     assert content(place, "objects/x") == b"first"
 
 
 def test_replaced_file_has_the_new_content(place):
-    place.replace("x", b"first")
-    place.replace("x", b"second")
-    assert content(place, "x") == b"second"
+    for data in (b"first", b"second", b"third"):
+        place.replace("x", data)
+    place.commit()
+    assert content(place, "x") == b"third"
+    place.replace("x", b"fourth")
+    place.commit()
+    assert content(place, "x") == b"fourth"
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_file_is_held_as_it_was_written_and_not_otherwise(place, committed):
+    place.create("x", b"123")
+    if committed:
+        place.commit()
+    assert place.holds("x", 3, sha256_bytes(b"123"))
+    assert not place.holds("x", 3, sha256_bytes(b"124"))
+    assert not place.holds("x", 2, sha256_bytes(b"123"))
+    assert not place.holds("y", 3, sha256_bytes(b"123"))
+
+
+def test_empty_commit_changes_nothing(place):
+    place.commit()
+    assert place.sizes("") == {}
 
 
 def test_missing_file_is_told_by_name(place):
@@ -55,6 +81,7 @@ def test_missing_file_is_told_by_name(place):
 
 def test_file_larger_than_it_can_be_is_not_read_on(place):
     place.replace("x", b"x" * 100)
+    place.commit()
     with pytest.raises(BackendError, match="larger"):
         read_all(place, "x", 99)
 

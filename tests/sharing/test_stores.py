@@ -46,6 +46,12 @@ class Counting:
     def blocks(self, name):
         return self.place.blocks(name)
 
+    def holds(self, name, size, sha256):
+        return self.place.holds(name, size, sha256)
+
+    def commit(self):
+        self.place.commit()
+
 
 @pytest.fixture
 def there(tmp_path):

@@ -15,8 +15,10 @@ find them: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ...
 """
 _HUB = """
 \b
-hf://owner/name is a model repository of the Hugging Face Hub (extra [hub]):
-export publishes the best model there, private by default; import brings one.
+hf://owner/name/folder is a folder on the Hugging Face Hub (extra [hub]), a
+place like the others. hf://owner/name is a whole model repository: export
+publishes the best model there, import brings one. Repositories are created
+private; the token is HF_TOKEN.
 """
 
 
@@ -27,7 +29,8 @@ export publishes the best model there, private by default; import brings one.
     epilog=examples(
         ("export s3://my-bucket/runs", "to Amazon, or what speaks like it"),
         ('export "D:/usb stick/runs"', "into a folder"),
-        ("export hf://my-name/traffic-lights", "the best model, to the Hub"),
+        ("export hf://my-name/traffic-lights/runs", "the store, to the Hub"),
+        ("export hf://my-name/traffic-lights", "only its best model, for others"),
         ("export runs/copy --store models", "any store of learn_resumable"),
     )
     + _PLACES
@@ -35,15 +38,16 @@ export publishes the best model there, private by default; import brings one.
 )
 @click.argument("target", metavar="TARGET")
 @click.option("--check", is_flag=True, help="Read back what was there already, too; replace what is damaged.")
-@click.option("--public", is_flag=True, help="With hf://: a repository that everybody can read.")
+@click.option("--public", is_flag=True, help="With hf://: create a repository that everybody can read.")
 @selects_store
 def export_command(selection: Selection, target: str, check: bool, public: bool) -> int:
     """Send the store to another place; what lies there already is not sent again."""
     from validation_ch7.cli.sharing_view import publish, send
+    from validation_ch7.sharing.hub import is_repository
 
-    if target.lower().startswith("hf://"):
+    if is_repository(target):
         return publish(selection, target, public=public)
-    return send(selection, target, check=check)
+    return send(selection, target, check=check, public=public)
 
 
 @click.command(
@@ -53,6 +57,7 @@ def export_command(selection: Selection, target: str, check: bool, public: bool)
     epilog=examples(
         ("import s3://my-bucket/runs", "into the training tree"),
         ("import runs/copy --store models", "into any folder, which need not exist"),
+        ("import hf://my-name/traffic-lights/runs", "a store on the Hub"),
         ("import hf://my-name/traffic-lights --store models", "a model of the Hub"),
     )
     + _PLACES
@@ -64,7 +69,8 @@ def export_command(selection: Selection, target: str, check: bool, public: bool)
 def import_command(selection: Selection, source: str, version: str | None) -> int:
     """Bring a store from another place; it is verified, compared, and what is here is backed up first."""
     from validation_ch7.cli.sharing_view import bring, fetch
+    from validation_ch7.sharing.hub import is_repository
 
-    if source.lower().startswith("hf://"):
+    if is_repository(source):
         return fetch(selection, source)
     return bring(selection, source, version)

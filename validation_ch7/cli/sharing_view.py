@@ -24,17 +24,17 @@ DEFAULT_PREFIX = "model"
 """Prefix of a new store for a model of the Hub that does not say its own."""
 
 
-def send(selection: Selection, target: str, *, check: bool) -> int:
+def send(selection: Selection, target: str, *, check: bool, public: bool) -> int:
     """Send the store to another place."""
     store, screen = selection.open(), Screen(selection.as_json)
-    place = open_place(target)
+    place = open_place(target, public=public)
     with progress_of("export", quiet=selection.as_json) as progress:
         done = export_store(store, place, check=check, progress=progress)
     for name, reason in done.left_out:
         screen.say(f"✗ {name} was left out: {reason}", style="yellow")
     screen.say(
         f"✓ {len(done.index.files)} file(s) at step {done.index.steps:,} lie there: "
-        f"{size_text(done.sent_bytes)} sent and read back, {size_text(done.reused_bytes)} were there already"
+        f"{size_text(done.sent_bytes)} sent and compared, {size_text(done.reused_bytes)} were there already"
     )
     screen.whole(f"in {place.shown}, index {done.version[:12]}", indent=2)
     if selection.as_json:

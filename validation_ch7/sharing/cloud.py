@@ -13,7 +13,7 @@ from typing import Any
 from validation_ch7.errors import BackendError, ConfigurationError, CredentialsError, ValidationError
 from validation_ch7.extras import install_command, load_extra
 from validation_ch7.masking import masked_text, without_login
-from validation_ch7.sharing.place import missing
+from validation_ch7.sharing.place import Place, missing
 
 EXTRA = "cloud"
 _BLOCK = 1 << 20
@@ -33,7 +33,7 @@ _VENDORS = frozenset(
 _NO_CREDENTIALS = ("NoCredentials", "PartialCredentials", "CredentialRetrieval", "TokenRetrieval", "DefaultCredentials")
 
 
-class Cloud:
+class Cloud(Place):
     """A place behind an address such as ``s3://bucket/folder``.
 
     Args:
@@ -161,7 +161,7 @@ def _unknown(scheme: str, fault: Exception) -> ConfigurationError:
     return ConfigurationError(
         "A library is missing that is needed for this storage." if absent else "No storage has such addresses.",
         where=f"{scheme}://",
-        expected=f"the extra [{EXTRA}]" if absent else "a folder, s3://…, gs://…, or hf://owner/name",
+        expected=f"the extra [{EXTRA}]" if absent else "a folder, s3://…, gs://… or hf://…",
         found=masked_text(str(fault)),
         remedy=f"install it with: {install_command(EXTRA)}" if absent else None,
     )

@@ -1,4 +1,4 @@
-"""A store, sent to a place: objects first, each read back; the index that names them last.
+"""A store, sent to a place: objects first, each compared; the index that names them last.
 
 What lies there already is not sent again, so an export that broke off is finished by the same command, and
 one after more training sends what is new.
@@ -6,7 +6,6 @@ one after more training sends what is new.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -113,7 +112,7 @@ def _send(store: CheckpointStore, place: Place, plan: _Plan, check: bool, progre
     present = place.sizes(OBJECTS)
     there = {name for name, entry in plan.files.items() if present.get(object_name(entry.sha256)) == entry.bytes}
     if check:
-        there = {name for name in there if arrived(place, plan.files[name])}
+        there = {name for name in there if _arrived(place, plan.files[name])}
     unsent = {entry.sha256: name for name, entry in plan.files.items() if name not in there}
     missing = sorted(unsent.values())  # files of the same content are one object
     total = sum(plan.files[name].bytes for name in missing)
@@ -129,12 +128,13 @@ def _send(store: CheckpointStore, place: Place, plan: _Plan, check: bool, progre
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     index, version = _conclude(store, place, plan)
+    place.commit()  # also where the index stays as it is: something may have been replaced
     reused = sum({plan.files[name].sha256: plan.files[name].bytes for name in there}.values())
     return Exported(index, version, tuple(missing), total, reused, plan.left_out)
 
 
 def _send_one(place: Place, path: Path, entry: SharedFile, replaced: bool) -> int:
-    """Send one file, read it back, and return its size."""
+    """Send one file, ask for it, and return its size."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -144,7 +144,7 @@ def _send_one(place: Place, path: Path, entry: SharedFile, replaced: bool) -> in
     if sha256_bytes(data) != entry.sha256:
         raise _ChangedError
     (place.replace if replaced else place.create)(object_name(entry.sha256), data)
-    if not arrived(place, entry):
+    if not _arrived(place, entry):
         raise BackendError(
             "The place does not return what was sent.",
             where=f"{place.shown}/{object_name(entry.sha256)}",
@@ -155,18 +155,8 @@ def _send_one(place: Place, path: Path, entry: SharedFile, replaced: bool) -> in
     return entry.bytes
 
 
-def arrived(place: Place, entry: SharedFile) -> bool:
-    """Return whether the object lies at the place, byte for byte."""
-    digest, size = hashlib.sha256(), 0
-    try:
-        for block in place.blocks(object_name(entry.sha256)):
-            digest.update(block)
-            size += len(block)
-            if size > entry.bytes:
-                return False
-    except CheckpointNotFoundError:
-        return False
-    return size == entry.bytes and digest.hexdigest() == entry.sha256
+def _arrived(place: Place, entry: SharedFile) -> bool:
+    return place.holds(object_name(entry.sha256), entry.bytes, entry.sha256)
 
 
 def _conclude(store: CheckpointStore, place: Place, plan: _Plan) -> tuple[StoreIndex, str]:

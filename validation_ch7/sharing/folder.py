@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from validation_ch7.files import PARTIAL_PREFIX, commit_bytes, confined, make_folder, storage_error, storage_errors
-from validation_ch7.sharing.place import missing
+from validation_ch7.sharing.place import Place, missing
 
 _BLOCK = 1 << 20
 
 
-class Folder:
+class Folder(Place):
     """A place on a file system; every file is committed durably.
 
     Args:

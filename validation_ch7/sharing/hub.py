@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,18 +13,14 @@ from validation_ch7.checkpoints.archive import read_manifest
 from validation_ch7.checkpoints.export import MODEL_NAME, NORMALIZE_NAME, export_sb3
 from validation_ch7.checkpoints.lookup import locate
 from validation_ch7.checkpoints.store import CheckpointStore
-from validation_ch7.errors import BackendError, ConfigurationError, CredentialsError, ValidationError
-from validation_ch7.extras import load_extra
+from validation_ch7.errors import ConfigurationError
 from validation_ch7.masking import masked_text
 from validation_ch7.sharing.card import Card
+from validation_ch7.sharing.hub_client import Fingerprint, load_hub, require_held, translated
 
-EXTRA = "hub"
-SCHEME = "hf"
 CHECKPOINT_NAME = "checkpoint.zip"
 """The checkpoint as it is, with its manifest, beside the model as plain Stable-Baselines3 wants it."""
-_ADDRESS = re.compile(r"hf://(?:models/)?([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})/?")
-_REFUSED = ("LocalTokenNotFound", "RepositoryNotFound", "GatedRepo")
-_VENDORS = frozenset({"huggingface_hub", "httpx", "httpx2", "httpcore", "requests", "hf_xet", "urllib3"})
+_ADDRESS = re.compile(r"(?i:hf)://(?:models/)?([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})/?")
 
 
 class Hub(Protocol):
@@ -53,6 +47,15 @@ class Published:
     address: str
     files: tuple[str, ...]
     steps: int
+
+
+def is_repository(address: str) -> bool:
+    """Return whether the address is one of a whole repository: a model, where a folder in it is a store.
+
+    >>> is_repository("hf://me/traffic"), is_repository("hf://me/traffic/runs"), is_repository("runs")
+    (True, False, False)
+    """
+    return _ADDRESS.fullmatch(address) is not None
 
 
 def repository_of(address: str) -> str:
@@ -107,68 +110,26 @@ class HuggingFace:
     """
 
     def __init__(self) -> None:
-        self._library: Any = load_extra("huggingface_hub", EXTRA, "for hf:// addresses")
+        self._library: Any = load_hub()
 
     def publish(self, repository: str, files: Mapping[str, bytes], message: str, *, private: bool) -> str:
         """Make all files visible at once, in one commit, compare them, and return the address of the commit."""
         api = self._library.HfApi()
         operations = [self._library.CommitOperationAdd(name, data) for name, data in files.items()]
-        with _translated(repository):
+        with translated(f"hf://{repository}"):
             api.create_repo(repository, private=private, exist_ok=True)
             done = api.create_commit(repository, operations, commit_message=message)
             there = {entry.path: entry for entry in api.get_paths_info(repository, list(files), revision=done.oid)}
-        for name, data in files.items():
-            if name not in there or not _holds(there[name], data):
-                raise BackendError(
-                    "The Hub holds something else than was sent.",
-                    where=f"hf://{repository}/{name}",
-                    expected=f"{len(data)} bytes as they were sent",
-                    found="other content" if name in there else "no such file",
-                    remedy="run the same command again",
-                )
+        sent = {name: Fingerprint.of(data) for name, data in files.items()}
+        require_held(f"hf://{repository}", sent, there, "the same command")
         return str(done.commit_url)
 
     def names(self, repository: str) -> list[str]:
         """Return the files of a repository."""
-        with _translated(repository):
+        with translated(f"hf://{repository}"):
             return [str(name) for name in self._library.HfApi().list_repo_files(repository)]
 
     def read(self, repository: str, name: str) -> bytes:
         """Return the content of one file."""
-        with _translated(repository), tempfile.TemporaryDirectory() as folder:
+        with translated(f"hf://{repository}"), tempfile.TemporaryDirectory() as folder:
             return Path(self._library.HfApi().hf_hub_download(repository, name, local_dir=folder)).read_bytes()
-
-
-def _holds(entry: Any, data: bytes) -> bool:
-    """Return whether the Hub's entry of a file is the one of ``data``: of Git's digest, or the large store's."""
-    if entry.lfs is not None:
-        return bool((entry.lfs.size, entry.lfs.sha256) == (len(data), hashlib.sha256(data).hexdigest()))
-    digest = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-    return bool((entry.size, entry.blob_id) == (len(data), digest))
-
-
-@contextlib.contextmanager
-def _translated(repository: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as fault:
-        known = _translate(fault, repository)
-        if known is None:
-            raise
-        raise known from None
-
-
-def _translate(fault: Exception, repository: str) -> ValidationError | None:
-    name, found = type(fault).__name__, masked_text(f"{type(fault).__name__}: {fault}")
-    status = getattr(getattr(fault, "response", None), "status_code", None)
-    if name.startswith(_REFUSED) or status in (401, 403):
-        return CredentialsError(
-            "The Hub does not accept the token for this repository, or there is none.",
-            where=f"hf://{repository}",
-            found=found,
-            remedy="set HF_TOKEN to a token that may use it, and check its name",
-        )
-    if isinstance(fault, OSError) or type(fault).__module__.split(".")[0] in _VENDORS:
-        remedy = "check the network, then run the same command again"
-        return BackendError("The Hub cannot be used.", where=f"hf://{repository}", found=found, remedy=remedy)
-    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -11,7 +12,8 @@ from validation_ch7.errors import BackendError, CheckpointNotFoundError
 class Place(Protocol):
     """A folder, or something that behaves like one; names are POSIX paths below it.
 
-    Every method may raise :class:`validation_ch7.errors.BackendError`. A file is there whole or not at all.
+    Every method may raise :class:`validation_ch7.errors.BackendError`. A file is there whole or not at all. What was
+    written may be seen at once; after ``commit`` it is.
     """
 
     shown: str
@@ -36,6 +38,26 @@ class Place(Protocol):
             CheckpointNotFoundError: there is no such file.
         """
         ...
+
+    def holds(self, name: str, size: int, sha256: str) -> bool:
+        """Read a file back and return whether it lies here, byte for byte.
+
+        A place that shows nothing before ``commit`` says whether this is what was sent, and compares in ``commit``.
+        """
+        digest, found = hashlib.sha256(), 0
+        try:
+            for block in self.blocks(name):
+                digest.update(block)
+                found += len(block)
+                if found > size:
+                    return False
+        except CheckpointNotFoundError:
+            return False
+        return found == size and digest.hexdigest() == sha256
+
+    def commit(self) -> None:
+        """Make all that was written visible at once, where a place has held it back."""
+        return None
 
 
 def read_all(place: Place, name: str, most: int) -> bytes | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.sharing.cloud import Cloud
 from validation_ch7.sharing.folder import Folder
+from validation_ch7.sharing.hub_folder import HubFolder
 from validation_ch7.sharing.place import Place
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")  # two letters or more: C:\ is a drive
@@ -25,8 +26,11 @@ def scheme_of(address: str) -> str:
     return match[1].lower() if match else "file"
 
 
-def open_place(address: str) -> Place:
-    """Return the place at ``address``: a path, ``file://``, or what fsspec knows.
+def open_place(address: str, *, public: bool = False) -> Place:
+    """Return the place at ``address``: a path, ``file://``, a folder on the Hub, or what fsspec knows.
+
+    Args:
+        public: whether everybody can read a repository of the Hub that has to be created.
 
     Raises:
         ConfigurationError: the address is empty, or a library is missing for it.
@@ -37,12 +41,7 @@ def open_place(address: str) -> Place:
             "The place has no address.", where="TARGET or SOURCE", expected="a folder, s3://bucket/folder, gs://…"
         )
     if scheme_of(address) == "hf":
-        raise ConfigurationError(
-            "The Hub holds single models, not stores.",
-            where=address,
-            expected="a folder, s3://… or gs://…",
-            remedy="export and import of hf:// addresses take the best model of a store",
-        )
+        return HubFolder(address, public=public)
     if scheme_of(address) != "file":
         return Cloud(address)
     if _SCHEME.match(address):
