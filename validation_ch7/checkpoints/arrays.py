@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import threading
 import tokenize
 import zipfile
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ Array = NDArray[np.generic]
 _SUFFIX = ".npy"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LOCAL_HEADER = 30
+_one_parser = threading.RLock()
+"""CPython counts the depth of a parse once for all threads, and fails where two of them parse at a time."""
 
 
 def pack_arrays(arrays: Mapping[str, Array]) -> bytes:
@@ -106,8 +109,9 @@ def _array(data: bytes, member: zipfile.ZipInfo) -> Array:
 
 def _header(stream: io.BytesIO, name: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
     version = npy.read_magic(stream)
-    if version == (1, 0):
-        return npy.read_array_header_1_0(stream)
-    if version == (2, 0):
-        return npy.read_array_header_2_0(stream)
+    with _one_parser:
+        if version == (1, 0):
+            return npy.read_array_header_1_0(stream)
+        if version == (2, 0):
+            return npy.read_array_header_2_0(stream)
     raise ValueError(f"{name} has npy version {version}")
