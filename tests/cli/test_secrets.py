@@ -13,6 +13,7 @@ from tests.chain.conftest import Place
 from tests.cli.conftest import ROOT, child
 from tests.notify.receiver import receiving
 
+pytestmark = pytest.mark.slow
 MARK = "planted0secret0"
 """Part of every secret; no file that this package writes may hold it."""
 PLANTED = {

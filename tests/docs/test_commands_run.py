@@ -30,6 +30,7 @@ from validation_ch7.session import write_document
 from validation_ch7.sharing import export_store, open_place
 
 __all__ = ["bucket", "call", "made", "s3_server", "tree"]
+pytestmark = pytest.mark.slow
 ELSEWHERE = {
     "dashboard --serve": "it serves until Ctrl-C: tests/dashboard/test_server.py",
     "--online": "it asks Kaggle: tests/verification/test_online.py asks the emulator",
