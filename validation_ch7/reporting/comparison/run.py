@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from validation_ch7.checkpoints.inventory import Item, Kind, Standing
 from validation_ch7.checkpoints.manifest import Manifest
-from validation_ch7.reporting.curves import Curve, curve_of, curve_of_manifests
+from validation_ch7.reporting.curves import Curve, Series, curve_of, curve_of_manifests
 from validation_ch7.training.curve import Row
 
 _USABLE = frozenset({Standing.INTACT, Standing.UNREAD})
@@ -65,18 +66,31 @@ def make_run(name: str, kind: str, items: Sequence[Item], rows: Sequence[Row] = 
     newest = max(resumable or [manifest for _, manifest in good], key=lambda found: found.steps, default=None)
     remembered = curve_of_manifests(manifest for _, manifest in good)
     logged = curve_of(rows)
-    ends = dict(zip(remembered.evaluated.steps, remembered.evaluated.values, strict=True))
-    missing = {step: reward for step, reward in ends.items() if step not in set(logged.evaluated.steps)}
     return Run(
         name=name,
         kind=kind,
         steps=newest.steps if newest else 0,
         exactness=str(newest.exactness) if newest else "",
         facts=facts_of(newest) if newest else {},
-        curve=remembered if logged.empty else logged.with_evaluations(missing),
+        curve=remembered if logged.empty else logged.with_evaluations(unlogged(remembered.evaluated, logged.evaluated)),
         candidates=tuple(_candidate(name, item, manifest) for item, manifest in good),
         doubts=tuple(f"{item.path.name}: {item.reason}" for item in items if item.standing not in _USABLE),
     )
+
+
+def unlogged(remembered: Series, logged: Series) -> dict[int, float]:
+    """Return the evaluations that checkpoints remember and no row has; a later checkpoint carries the one before it.
+
+    >>> unlogged(Series("", (100, 150, 200), (1.0, 1.0, 3.0)), Series("", (100,), (1.0,)))
+    {200: 3.0}
+    """
+    found: dict[int, float] = {}
+    for step, reward in zip(remembered.steps, remembered.values, strict=True):
+        before = bisect.bisect_right(logged.steps, step)
+        carried = before > 0 and logged.values[before - 1] == reward
+        if not carried and (before == 0 or logged.steps[before - 1] != step):
+            found[step] = reward
+    return found
 
 
 def _candidate(run: str, item: Item, manifest: Manifest) -> Candidate:
