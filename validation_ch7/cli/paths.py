@@ -27,7 +27,7 @@ class PathType(click.Path):
         return super().convert(value, param, ctx)
 
 
-class NameType(click.ParamType):
+class NameType(click.types.StringParamType):
     """A name, or a path where one is taken: a run, a checkpoint, a place; never empty."""
 
     name = "text"
