@@ -23,6 +23,8 @@ from validation_ch7.notify_config import NotifyConfig
 from validation_ch7.schema import Document, load_yaml, parse_document
 
 Positive = Annotated[int, Field(ge=1)]
+Steps = Annotated[int, Field(ge=1, le=2**53)]
+"""Environment steps; more than a double counts without gaps are nobody's."""
 NonNegative = Annotated[float, Field(ge=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
@@ -44,9 +46,10 @@ class TrainingConfig(Document):
 
     algorithm: Name
     policy: str = "MlpPolicy"
-    n_timesteps: Positive
+    n_timesteps: Steps
     """Target of the whole chain, cumulative [environment steps]."""
-    n_envs: Positive = 1
+    n_envs: Annotated[int, Field(ge=1, le=65_536)] = 1
+    """Environments that are simulated side by side."""
     normalize: NormalizeConfig | None = None
     policy_kwargs: dict[str, Any] | str = Field(default_factory=dict)
     """A mapping, or Zoo's text: ``dict(net_arch=[64, 64], activation_fn=nn.Tanh)``."""
@@ -55,14 +58,14 @@ class TrainingConfig(Document):
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
     """Everything else that the constructor takes; ``lin_3e-4`` is a linear schedule."""
     device: str = "auto"
-    torch_threads: Positive = 1
+    torch_threads: Annotated[int, Field(ge=1, le=4096)] = 1
     """Threads of one torch operation; small networks are fastest, and most repeatable, with 1."""
 
 
 class CheckpointConfig(Document):
     """When the training state is saved and how long it is kept."""
 
-    save_freq: Positive = 10_000
+    save_freq: Steps = 10_000
     """Environment steps between two saves."""
     save_interval_s: Annotated[float, Field(gt=0)] = 120.0
     """Longest wall time between two saves [s]."""
@@ -82,7 +85,7 @@ class CheckpointConfig(Document):
 class EvaluationConfig(Document):
     """How the agent is judged; the same for every controller."""
 
-    freq: Positive = 20_000
+    freq: Steps = 20_000
     """Environment steps between two evaluations."""
     episodes: Positive = 5
     """Held-out demand seeds of one evaluation."""
@@ -98,9 +101,9 @@ class SessionLimits(Document):
     """Wall time of a session [h]."""
     margin_minutes: NonNegative = 30.0
     """Part of it kept free on a remote backend for saving and uploading [min]."""
-    timesteps: Positive | None = None
+    timesteps: Steps | None = None
     """Steps of one session; without it only the target and the clock end a session."""
-    quick_timesteps: Positive = 4096
+    quick_timesteps: Steps = 4096
     """Steps that each ``--quick`` adds."""
 
 
@@ -189,8 +192,8 @@ class Overrides(Document):
 
     scenario: str | None = None
     algorithm: str | None = None
-    timesteps: Positive | None = None
-    session_timesteps: Positive | None = None
+    timesteps: Steps | None = None
+    session_timesteps: Steps | None = None
     session_hours: Annotated[float, Field(gt=0)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
 

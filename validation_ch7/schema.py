@@ -66,8 +66,18 @@ def _faults(model: type[Document], fault: PydanticError) -> str:
         key = ".".join(str(part) for part in item["loc"]) or "the document"
         hidden = item["type"] in ("missing", "extra_forbidden") or not _NEVER_SHOWN.isdisjoint(item["loc"])
         found = "" if hidden else f", found {_short(item['input'])}"
-        lines.append(f"{key}: {item['msg']}{found}{_meaning(model, item['loc'])}")
+        lines.append(f"{key}: {_fault(model, item)}{found}{_meaning(model, item['loc'])}")
     return "\n            ".join(lines)
+
+
+def _fault(model: Any, item: Any) -> str:
+    """Return what is wrong with a value; where a document is expected, with its keys and not with its class."""
+    if item["type"] not in ("model_type", "model_attributes_type"):
+        return str(item["msg"])
+    for key in item["loc"]:
+        field = getattr(model, "model_fields", {}).get(key)
+        model = model if field is None else _document_in(field.annotation)  # a name in a mapping is no field
+    return f"Input should be a mapping with the keys {', '.join(getattr(model, 'model_fields', {}))}"
 
 
 def _meaning(model: Any, keys: tuple[int | str, ...]) -> str:
@@ -93,8 +103,13 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def load_yaml(path: Path) -> dict[str, Any]:
+def load_yaml(path: Path, flag: str = "--config", like: str = "section.yml") -> dict[str, Any]:
     """Return the mapping that the YAML file holds.
+
+    Args:
+        path: the file.
+        flag: names such a file on the command line.
+        like: name of the file that shows how one looks.
 
     Raises:
         ConfigurationError: the file is missing, unreadable, no valid YAML, or no mapping.
@@ -106,7 +121,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
             "The configuration file cannot be read.",
             where=path,
             found=str(fault),
-            remedy="give an existing UTF-8 YAML file with --config",
+            remedy=f"give an existing UTF-8 YAML file with {flag}",
         ) from None
     except yaml.YAMLError as fault:
         raise ConfigurationError(
@@ -121,7 +136,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
             where=path,
             expected="a mapping such as 'seed: 42'",
             found=type(data).__name__,
-            remedy="compare it with validation_ch7/section_7_6_rl_performance/section.yml",
+            remedy=f"compare it with validation_ch7/section_7_6_rl_performance/{like}",
         )
     return {str(key): value for key, value in data.items()}
 

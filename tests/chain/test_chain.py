@@ -176,6 +176,14 @@ def test_dry_run_changes_and_starts_nothing(place):
     assert sorted(path.as_posix() for path in place.root.rglob("*")) == before
 
 
+def test_number_that_nobody_can_mean_is_refused_before_anything_is_built(place):
+    with pytest.raises(ConfigurationError, match="timesteps: Input should be less than or equal to 9007199254740992"):
+        place.run(timesteps=10**23, dry_run=True)
+    place.edit("n_envs: 2\n    normalize", "n_envs: 100_000_000\n    normalize")
+    with pytest.raises(ConfigurationError, match="n_envs: Input should be less than or equal to 65536"):
+        place.run(dry_run=True)
+
+
 def test_second_manager_is_told_who_holds_the_tree(place):
     with place.store.exclusive("training of somebody else"), pytest.raises(WorkspaceLockedError, match="works on this"):
         place.run(quick=True)

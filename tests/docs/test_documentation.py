@@ -24,6 +24,7 @@ from validation_ch7.cli.main import main
 from validation_ch7.cli.run_section import run_section
 from validation_ch7.cli.verify_system import verify_system
 from validation_ch7.environment_config import EnvironmentConfig
+from validation_ch7.study.protocol import DemandCase, EvaluationProtocol
 
 RUN = "python validation_ch7/scripts/run_kaggle_validation_section_7_6.py"
 VERIFY = "python verify_checkpoint_system.py"
@@ -162,10 +163,24 @@ def test_exit_codes_in_the_documents_are_those_of_the_errors() -> None:
     assert told == {0, *(item.exit_code for item in classes if hasattr(item, "exit_code"))}
 
 
-@pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.document)
-def test_yaml_examples_are_configurations(block) -> None:
-    scenarios = yaml.safe_load(block.text)["scenarios"]
-    assert all(EnvironmentConfig(**entry["environment"]) for entry in scenarios.values())
+YAML = [(block, yaml.safe_load(block.text)) for block in blocks("yaml")]
+
+
+@pytest.mark.parametrize(("block", "data"), YAML, ids=lambda item: getattr(item, "document", ""))
+def test_yaml_examples_are_configurations(block, data) -> None:
+    assert set(data) <= {"scenarios", "evaluation"}, block.document
+    assert all(EnvironmentConfig(**entry["environment"]) for entry in data.get("scenarios", {}).values())
+    EvaluationProtocol(**data.get("evaluation", {}))
+
+
+def test_example_of_a_protocol_has_every_key_with_its_default() -> None:
+    (shown,) = [data["evaluation"] for _, data in YAML if "evaluation" in data]
+    assert EvaluationProtocol(**shown) == EvaluationProtocol()
+    every = EvaluationProtocol().model_dump()
+    assert set(shown) == set(every)
+    groups = [name for name, value in every.items() if isinstance(value, dict) and name != "cases"]
+    assert {name: set(shown[name]) for name in groups} == {name: set(every[name]) for name in groups}
+    assert {key for case in shown["cases"].values() for key in case} == set(DemandCase.model_fields)
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.document)

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
+from tests.chain.conftest import place
 from tests.cli.conftest import PREFIX, Tree, call, made, plain, tree
 from tests.sharing.conftest import SECRET
 
-__all__ = ["call", "made", "tree"]
+__all__ = ["call", "made", "place", "tree"]
 
 
 def test_store_goes_to_s3_and_into_a_new_folder(call, tree, bucket, tmp_path):
@@ -26,6 +27,16 @@ def test_training_tree_goes_from_one_workspace_to_another(call, tree, tmp_path):
     refused = call("import", tmp_path / "usb stick", "--workspace", tmp_path / "other")
     assert refused.exit_code == 5 and "INCOMPATIBILITY" in refused.output  # the tree holds another algorithm
     assert Tree(tmp_path / "other").store.paths() == []
+
+
+def test_import_makes_a_workspace_that_does_not_exist_once_there_is_something_to_bring(call, place, tmp_path):
+    place.run(quick=True)
+    new, config = tmp_path / "new one", ("--config", place.config)
+    assert call("import", tmp_path / "copy", "--workspace", new, *config).exit_code == 5  # nothing lies there yet
+    assert not new.exists()
+    assert call("export", tmp_path / "copy", "--workspace", place.root, *config).exit_code == 0
+    assert plain(call("import", tmp_path / "copy", "--workspace", new, *config, "--json"))["steps"] == 256
+    assert Tree(new).store.newest_steps() == 256
 
 
 def test_earlier_state_comes_back_by_its_index(call, tree, tmp_path):

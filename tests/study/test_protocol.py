@@ -99,6 +99,6 @@ def test_there_is_no_oracle_for_several_intersections():
 
 def test_reduced_study_says_in_what():
     assert protocol().reductions([1, 2]) == (
-        "2 training seeds instead of 10",
-        "3 held-out demand seeds instead of 100",
+        "2 training seeds instead of the 10 of the full protocol",
+        "3 held-out demand seeds instead of the 100 of the full protocol",
     )

@@ -158,8 +158,8 @@ def test_reduced_study_is_marked_in_every_output(whole):
     assert "reduced study" in tex_of(whole)
     for name in ("summary.json", "session_summary.json"):
         assert json.loads((whole.folder / name).read_text("utf-8"))["reductions"] == [
-            "3 training seeds instead of 10",
-            "12 held-out demand seeds instead of 100",
+            "3 training seeds instead of the 10 of the full protocol",
+            "12 held-out demand seeds instead of the 100 of the full protocol",
         ]
 
 

@@ -5,9 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from tests.chain.in_process import InProcessBackend
 from tests.study.test_study import run
-from validation_ch7.cli.study import report
-from validation_ch7.cli.study_report import report_command
+from validation_ch7.cli.study import report, status
 from validation_ch7.errors import ConfigurationError, SessionFailedError
 from validation_ch7.files import sha256_file
 from validation_ch7.reporting.study.collect import collect
@@ -50,7 +50,7 @@ def test_report_of_a_trained_study_is_complete_and_repeats_without_evaluating_ag
     before = digests(folder)
     again = command(judged)
     assert "9 of 9 tasks are done already" in again.output and "[EVALUATION] 1/" not in again.output
-    assert "reduced study: 2 training seeds instead of 10" in again.output
+    assert "reduced study: 2 training seeds instead of the 10" in again.output
     assert digests(folder) == before
 
 
@@ -66,20 +66,50 @@ def test_chain_that_is_not_at_its_end_is_missing_with_the_reason(judged):
     failed = [(task, record) for task, record in gathered(judged).records if record.status != "ok"]
     assert {(task.policy, task.training_seed) for task, _ in failed} == {("ppo", 1)}
     assert "has not come to its end" in failed[0][1].reason
+    told = command(judged)
+    assert told.exit_code == 0 and "✅" not in told.output
+    assert told.output.rstrip().endswith("1 of 2 agents missing")
 
 
-def test_report_of_nothing_is_one_error_with_what_to_do(judged):
+@pytest.mark.parametrize("flags", [(), ("--no-evaluate",)])
+def test_report_of_a_study_that_was_never_run_is_refused_before_anything_is_evaluated(judged, flags):
+    done = command(judged, *flags)
+    assert done.exit_code == ConfigurationError.exit_code
+    assert "has not been run here" in done.stderr and "[EVALUATION]" not in done.output
+    assert f'study run --study "{judged.file}" --workspace "{judged.root}"' in done.stderr
+    assert not (judged.root / "validation_output").exists()
+
+
+def test_report_of_another_study_says_which_were_run(judged):
+    (judged.folder.root.parent / "other").mkdir(parents=True)
+    (judged.folder.root.parent / "other" / "study.json").touch()
+    assert "studies that are here: other" in command(judged).stderr
+
+
+def test_chains_that_have_not_begun_are_nothing_to_judge(judged):
+    run(judged, backend=InProcessBackend(judged.root / "broken", fail_with="no such machine"))
+    assert "2 chain(s) without a checkpoint" in command(judged).stderr
+
+
+@pytest.mark.parametrize("reads", [report, status], ids=lambda reads: reads.name)
+def test_workspace_that_does_not_exist_is_refused_and_not_made(judged, reads):
+    nope = judged.root / "nope"
+    done = CliRunner().invoke(reads, ["--study", str(judged.file), "--workspace", str(nope)])
+    assert done.exit_code == 2 and "There is no such folder" in done.stderr
+    assert not nope.exists()
+
+
+def test_report_without_one_good_evaluation_is_one_error(judged):
+    run(judged)
     done = command(judged, "--no-evaluate")
     assert done.exit_code == SessionFailedError.exit_code
     assert "There is nothing to report" in done.stderr and "Traceback" not in done.output
-    assert not (judged.root / "validation_output").exists()
 
 
 def test_demand_that_training_may_draw_is_refused_before_anything_is_evaluated(judged):
     judged.edit("first: 1010003", "first: 7")
-    flags = {"jobs": 1, "evaluate": True, "config_path": judged.config, "output": None}
     with pytest.raises(ConfigurationError, match="may have trained on"):
-        report_command(judged.root, judged.file, False, **flags)
+        gathered(judged)
 
 
 def test_agent_is_judged_with_the_configuration_that_it_was_trained_with(judged):

@@ -6,17 +6,21 @@ import os
 import signal
 
 import pytest
+from click.testing import CliRunner
 
 from tests.chain.in_process import InProcessBackend
 from tests.study.conftest import StudyPlace
 from tests.study.processes import posix_only, unrehearsed
 from validation_ch7.checkpoints.lock import exclusive
+from validation_ch7.cli.study import study as commands
 from validation_ch7.cli.study_view import choose_executor
 from validation_ch7.errors import ConfigurationError, SanityError, WorkspaceLockedError
 from validation_ch7.section_run import SectionRun
 from validation_ch7.study.chain import ChainStatus, chain_tasks
 from validation_ch7.study.drive import run_study
 from validation_ch7.study.executor import Lost, ProcessExecutor, SerialExecutor, ThreadExecutor
+from validation_ch7.study.protocol import EvaluationProtocol
+from validation_ch7.study.spec import load_study
 from validation_ch7.study.standing import read_standing
 from validation_ch7.study.train import run_chain, stalled
 
@@ -253,3 +257,41 @@ def test_flags_that_contradict_each_other_are_refused(place):
 def test_more_seeds_than_there_are_is_refused(place):
     with pytest.raises(ConfigurationError, match="not so many training seeds"):
         place.spec.reduced(3)
+
+
+def test_a_smaller_study_says_of_what_it_is_a_part(place):
+    told = place.spec.reduced(1).reductions
+    assert told[0] == "1 training seed instead of the 10 of the full protocol"
+    assert told[-1] == "1 training seed instead of the 2 of the study's file"
+    full = place.spec.model_copy(update={"evaluation": EvaluationProtocol(full_training_seeds=1)})
+    assert not full.small and full.reduced(1).small
+
+
+def test_a_file_that_is_not_there_is_asked_for_with_the_flag_of_a_study(tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot be read") as refusal:
+        load_study(tmp_path / "nope.yml")
+    assert "with --study" in str(refusal.value) and "--config" not in str(refusal.value)
+
+
+def test_a_wrong_block_is_told_with_its_keys_and_not_with_a_class(place):
+    place.edit("seeds: {first: 1000003, count: 3}", "seeds: 3")
+    with pytest.raises(ConfigurationError, match="keys first, count") as refusal:
+        print(place.spec)
+    assert "Seeds" not in str(refusal.value)
+    place.edit("seeds: 3", "seeds: {first: 1000003, count: 3}")
+    place.edit("{near: {title: near}}", "{near: 3}")
+    with pytest.raises(ConfigurationError, match="keys title, demand, flow_factors, base_saturation"):
+        print(place.spec)
+
+
+def test_a_target_that_nobody_can_reach_is_refused(place):
+    place.edit("timesteps: 512", f"timesteps: {10**23}")
+    with pytest.raises(ConfigurationError, match="less than or equal to 9007199254740992"):
+        print(place.spec)
+
+
+def test_a_run_ends_with_the_command_that_reports_it(place):
+    run(place)
+    told = CliRunner().invoke(commands, ["run", *place.flags, "--config", str(place.config), "--train-only"])
+    flags = f'--study "{place.file}" --workspace "{place.root}" --config "{place.config}"'
+    assert told.output.rstrip().endswith(f"next: python -m validation_ch7 study report {flags}")

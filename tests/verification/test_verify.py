@@ -95,7 +95,9 @@ def test_json_is_one_object_on_standard_output(monkeypatch: pytest.MonkeyPatch) 
     assert (told["verified"], told["issues"], told["findings"][0]["text"]) == (False, 1, "broken")
 
 
-@pytest.mark.parametrize("arguments", [("--no-such-flag",), ("--workspace", str(SCRIPT))])
+@pytest.mark.parametrize(
+    "arguments", [("--no-such-flag",), ("--workspace", str(SCRIPT)), ("--workspace", "no such folder")]
+)
 def test_wrong_usage_is_exit_code_2(monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
     assert invoke(monkeypatch, arguments=arguments).exit_code == 2
 

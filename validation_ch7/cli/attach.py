@@ -10,6 +10,7 @@ import click
 
 from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
+from validation_ch7.cli.paths import NameType, PathType
 from validation_ch7.console import Console
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def _sessions(ctx: click.Context, _: click.Parameter, begun: str) -> list[Comple
     short_help="Finish sessions that were left, and start none.",
     context_settings=SETTINGS,
 )
-@click.argument("session", metavar="[SESSION]", required=False, shell_complete=_sessions)
-@click.option("--workspace", type=click.Path(path_type=Path), help="Where data and results live.")
+@click.argument("session", metavar="[SESSION]", required=False, type=NameType(), shell_complete=_sessions)
+@click.option("--workspace", type=PathType(), help="Where data and results live.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; text goes to stderr.")
 def attach(session: str | None, workspace: Path | None, as_json: bool) -> None:
     """Follow sessions that still run or were left, bring their results, and start no new one."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from validation_ch7.cli.leaf import SETTINGS, examples
+from validation_ch7.cli.paths import NameType, PathType
 from validation_ch7.cli.selection import Selection, selects_store
 
 _NAMES = """
@@ -15,7 +16,7 @@ A CHECKPOINT is named by its steps, 'latest', 'best', a file name, a path, or
 the first digits of its digest. Without --store, the training tree of the
 workspace is meant.
 """
-_named = click.argument("checkpoint", metavar="CHECKPOINT")
+_named = click.argument("checkpoint", metavar="CHECKPOINT", type=NameType())
 
 
 @click.group(context_settings=SETTINGS, epilog=_NAMES)
@@ -49,7 +50,7 @@ def list_(selection: Selection, no_verify: bool) -> int:
     )
     + _NAMES,
 )
-@click.argument("names", metavar="[CHECKPOINT]...", nargs=-1)
+@click.argument("names", metavar="[CHECKPOINT]...", nargs=-1, type=NameType())
 @selects_store
 def verify(selection: Selection, names: tuple[str, ...]) -> int:
     """Read every byte of the checkpoints named, or of all; exit code 5 where one differs."""
@@ -83,8 +84,8 @@ def show(selection: Selection, checkpoint: str) -> int:
     )
     + _NAMES,
 )
-@click.argument("first", metavar="A")
-@click.argument("second", metavar="B")
+@click.argument("first", metavar="A", type=NameType())
+@click.argument("second", metavar="B", type=NameType())
 @selects_store
 def diff(selection: Selection, first: str, second: str) -> int:
     """Compare two checkpoints: facts, metrics, files, weights."""
@@ -172,7 +173,7 @@ def backup(selection: Selection, only_list: bool, reason: str) -> int:
         ("checkpoints restore 20260101T120000Z-manual", "by the name of backup --list"),
     ),
 )
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", type=NameType())
 @selects_store
 def restore(selection: Selection, name: str) -> int:
     """Put a backup back; what is there now is backed up first. NAME as 'backup --list' says it, or latest."""
@@ -212,7 +213,7 @@ def quarantine_list(selection: Selection) -> int:
     + _NAMES,
 )
 @_named
-@click.argument("outdir", type=click.Path(path_type=Path))
+@click.argument("outdir", type=PathType())
 @click.option("--force", is_flag=True, help="Replace an export that is there.")
 @selects_store
 def export_sb3(selection: Selection, checkpoint: str, outdir: Path, force: bool) -> int:

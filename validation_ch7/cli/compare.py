@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from validation_ch7.cli.leaf import SETTINGS, examples
+from validation_ch7.cli.paths import NameType, PathType
 from validation_ch7.cli.selection import Selection, selects_store
 
 _EPILOG = """
@@ -24,8 +25,8 @@ A RUN is, in this order:
 
 
 @click.command("compare", context_settings=SETTINGS, epilog=_EPILOG)
-@click.argument("runs", metavar="RUN RUN [RUN]...", nargs=-1, required=True)
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page as well.")
+@click.argument("runs", metavar="RUN RUN [RUN]...", nargs=-1, required=True, type=NameType())
+@click.option("--html", type=PathType(dir_okay=False), help="Write a page as well.")
 @click.option("--no-verify", is_flag=True, help="Read manifests only.")
 @selects_store
 def compare(selection: Selection, runs: tuple[str, ...], html: Path | None, no_verify: bool) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from validation_ch7.cli.leaf import SETTINGS, examples
+from validation_ch7.cli.paths import PathType
 from validation_ch7.cli.selection import Selection, selects_store
 
 _EPILOG = examples(
@@ -17,7 +18,7 @@ _EPILOG = examples(
 
 
 @click.command(context_settings=SETTINGS, epilog=_EPILOG)
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Where the page goes.")
+@click.option("--output", type=PathType(dir_okay=False), help="Where the page goes.")
 @click.option("--serve", is_flag=True, help="Show it at an address of this machine, and keep it fresh.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8477, show_default=True, help="With --serve.")
 @click.option("--no-verify", is_flag=True, help="Read manifests only, and compare nothing.")

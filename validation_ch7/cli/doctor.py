@@ -11,6 +11,7 @@ import click
 
 from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
+from validation_ch7.cli.paths import PathType
 
 if TYPE_CHECKING:
     from validation_ch7.verification.finding import Finding
@@ -38,7 +39,7 @@ _STYLES = {"warning": "yellow", "missing": "red"}
     short_help="Say what is missing, here and for Kaggle.",
     context_settings=SETTINGS,
 )
-@click.option("--workspace", type=click.Path(path_type=Path), help="Where data and results are to live.")
+@click.option("--workspace", type=PathType(), help="Where data and results are to live.")
 @click.option("--online", is_flag=True, help="Also ask Kaggle whether it accepts the credentials.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def doctor(workspace: Path | None, online: bool, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import click
 
 from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
+from validation_ch7.cli.paths import PathType
 from validation_ch7.console import Console
 
 
@@ -25,7 +26,7 @@ def kaggle() -> None:
         ("kaggle clean --yes", "deletes it"),
     ),
 )
-@click.option("--workspace", type=click.Path(path_type=Path), help="Whose sessions.")
+@click.option("--workspace", type=PathType(), help="Whose sessions.")
 @click.option("--yes", is_flag=True, help="Do it; without, only say what would be deleted.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def clean(workspace: Path | None, yes: bool, as_json: bool) -> None:

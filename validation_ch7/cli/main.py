@@ -17,6 +17,7 @@ from validation_ch7.cli.doctor import doctor
 from validation_ch7.cli.kaggle import kaggle
 from validation_ch7.cli.leaf import SETTINGS, Answering, examples
 from validation_ch7.cli.notify import notify
+from validation_ch7.cli.paths import NameType
 from validation_ch7.cli.run_section import run_section
 from validation_ch7.cli.selection import Selection, selects_chain
 from validation_ch7.cli.sharing import export_command, import_command
@@ -104,7 +105,7 @@ def status(selection: Selection, sessions: int) -> int:
         ("abandon 20260101-120000-ab12cd --yes", "does it"),
     ),
 )
-@click.argument("session")
+@click.argument("session", type=NameType())
 @click.option("--yes", is_flag=True, help="Do it; without, only say what it means.")
 @selects_chain
 def abandon(selection: Selection, session: str, yes: bool) -> int:

@@ -10,6 +10,7 @@ import click
 
 from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.outcome import exit_code_of, print_json
+from validation_ch7.cli.paths import PathType
 from validation_ch7.cli.selection import SECTION
 
 EXIT_DONE, EXIT_UNREACHED = 0, 3
@@ -30,7 +31,7 @@ def notify() -> None:
 
 
 @notify.command(context_settings=SETTINGS, epilog=_EPILOG)
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Another section.yml.")
+@click.option("--config", "config_file", type=PathType(), help="Another section.yml.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def test(config_file: Path | None, as_json: bool) -> None:
     """Send a test to every receiver; exit code 3 where one is not reached."""

@@ -11,6 +11,7 @@ import click
 
 from validation_ch7.cli.leaf import SETTINGS, Answering, examples
 from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
+from validation_ch7.cli.paths import PathType
 from validation_ch7.console import Console
 from validation_ch7.errors import ConfigurationError
 
@@ -53,8 +54,8 @@ capacity; 75 interrupted, run again; 130 Ctrl-C.
 @click.option("--trust-foreign", is_flag=True, help="Allow reading pickles beside a foreign checkpoint.")
 @click.option("--wait", is_flag=True, help="Where quota or capacity is refused: wait and try again.")
 @click.option("--relay", is_flag=True, help="Kaggle: two kernels read each other's output; no checkpoint is uploaded.")
-@click.option("--workspace", type=click.Path(path_type=Path), help="Where data and results live.")
-@click.option("--config", type=click.Path(path_type=Path), help="Another section.yml.")
+@click.option("--workspace", type=PathType(), help="Where data and results live.")
+@click.option("--config", type=PathType(), help="Another section.yml.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output; text goes to stderr.")
 def run_section(as_json: bool, workspace: Path | None, backend: str, **flags: Any) -> None:

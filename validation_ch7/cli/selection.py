@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from validation_ch7.cli.outcome import default_workspace, exit_code_of
+from validation_ch7.cli.paths import PathType, existing_folder
 from validation_ch7.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Selection:
         """
         if self.workspace is None:
             return default_workspace()
-        return _existing(self.workspace, "--workspace", "run once with this --workspace, or name another folder")
+        return existing_folder(self.workspace, "--workspace", "run once with this --workspace, or name another folder")
 
     def config(self) -> SectionConfig | None:
         """Return the section's configuration, or None for a store that no section owns."""
@@ -66,8 +67,11 @@ class Selection:
         config = self.config()
         return Retention() if config is None else Retention.of(config.checkpoints)
 
-    def open(self) -> CheckpointStore:
+    def open(self, *, new: bool = False) -> CheckpointStore:
         """Return the store; nothing is created.
+
+        Args:
+            new: whether the workspace of a training tree need not exist yet, because something is brought into it.
 
         Raises:
             ConfigurationError: the flags name no store, or not one alone.
@@ -78,7 +82,7 @@ class Selection:
         config = self.config()
         if config is None:
             assert self.store is not None
-            root = _existing(self.store, "--store", "name the folder that was given to CheckpointStore(...)")
+            root = existing_folder(self.store, "--store", "name the folder that was given to CheckpointStore(...)")
             root = root.parent if root.name == "checkpoints" else root
             return CheckpointStore(root, self.prefix or _only_prefix(root))
         if self.prefix is not None:
@@ -89,7 +93,8 @@ class Selection:
                 found=f"--prefix {self.prefix} alone",
                 remedy="add --store DIR",
             )
-        base = self.root / "validation_ch7" / config.section
+        root = self.workspace.expanduser().resolve() if new and self.workspace is not None else self.root
+        base = root / "validation_ch7" / config.section
         return CheckpointStore(training_tree(base, config.scenario, config.default_scenario), config.scenario)
 
     def run_flags(self) -> list[str]:
@@ -108,16 +113,6 @@ class Selection:
         given: dict[str, object] = {"workspace": self.workspace, "scenario": self.scenario, "config": self.config_file}
         given |= {"store": self.store, "prefix": self.prefix}
         return "".join(f" --{name} {quoted(str(value))}" for name, value in given.items() if value is not None)
-
-
-def _existing(folder: Path, flag: str, remedy: str) -> Path:
-    path = folder.expanduser()
-    if not path.is_dir():
-        found = "a file" if path.exists() else "nothing"
-        raise ConfigurationError(
-            "There is no such folder.", where=f"{flag} {folder}", expected="a folder", found=found, remedy=remedy
-        )
-    return path.resolve()
 
 
 def _only_prefix(root: Path) -> str:
@@ -142,10 +137,10 @@ def selects_store(command: Callable[..., int]) -> Callable[..., None]:
     The function gets a :class:`Selection` first, then its own arguments.
     """
     flags = [
-        click.option("--workspace", type=click.Path(path_type=Path), help="Workspace of the training tree."),
+        click.option("--workspace", type=PathType(), help="Workspace of the training tree."),
         click.option("--scenario", metavar="NAME", help="Scenario. Default: from the configuration."),
-        click.option("--config", "config_file", type=click.Path(path_type=Path), help="Another section.yml."),
-        click.option("--store", type=click.Path(path_type=Path), help="Any store of learn_resumable instead."),
+        click.option("--config", "config_file", type=PathType(), help="Another section.yml."),
+        click.option("--store", type=PathType(), help="Any store of learn_resumable instead."),
         click.option("--prefix", metavar="NAME", help="Its prefix, where it holds several."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),
     ]
@@ -155,9 +150,9 @@ def selects_store(command: Callable[..., int]) -> Callable[..., None]:
 def selects_chain(command: Callable[..., int]) -> Callable[..., None]:
     """Add the flags that select the chain of a workspace; as :func:`selects_store` without ``--store``."""
     flags = [
-        click.option("--workspace", type=click.Path(path_type=Path), help="Where data and results live."),
+        click.option("--workspace", type=PathType(), help="Where data and results live."),
         click.option("--scenario", metavar="NAME", help="Scenario. Default: from the configuration."),
-        click.option("--config", "config_file", type=click.Path(path_type=Path), help="Another section.yml."),
+        click.option("--config", "config_file", type=PathType(), help="Another section.yml."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),
     ]
     return _with_flags(command, flags)

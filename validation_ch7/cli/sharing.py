@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from validation_ch7.cli.leaf import SETTINGS, examples
+from validation_ch7.cli.paths import NameType
 from validation_ch7.cli.selection import Selection, selects_store
 
 _PLACES = """
@@ -36,7 +37,7 @@ private; the token is HF_TOKEN.
     + _PLACES
     + _HUB,
 )
-@click.argument("target", metavar="TARGET")
+@click.argument("target", metavar="TARGET", type=NameType())
 @click.option("--check", is_flag=True, help="Read back what was there already, too; replace what is damaged.")
 @click.option("--public", is_flag=True, help="With hf://: create a repository that everybody can read.")
 @selects_store
@@ -56,6 +57,7 @@ def export_command(selection: Selection, target: str, check: bool, public: bool)
     context_settings=SETTINGS,
     epilog=examples(
         ("import s3://my-bucket/runs", "into the training tree"),
+        ("import runs/copy --workspace new", "of a workspace that need not exist"),
         ("import runs/copy --store models", "into any folder, which need not exist"),
         ("import hf://my-name/traffic-lights/runs", "a store on the Hub"),
         ("import hf://my-name/traffic-lights --store models", "a model of the Hub"),
@@ -63,7 +65,7 @@ def export_command(selection: Selection, target: str, check: bool, public: bool)
     + _PLACES
     + _HUB,
 )
-@click.argument("source", metavar="SOURCE")
+@click.argument("source", metavar="SOURCE", type=NameType())
 @click.option("--index", "version", metavar="DIGEST", help="An earlier state of it, as export has named it.")
 @selects_store
 def import_command(selection: Selection, source: str, version: str | None) -> int:

@@ -132,7 +132,7 @@ def _check_version(version: str | None) -> None:
 def _receiving(selection: Selection, prefix_there: Callable[[], str]) -> CheckpointStore:
     """Return the store to bring into: unlike other commands, it need not exist yet."""
     if selection.store is None:
-        return selection.open()
+        return selection.open(new=True)
     folder = selection.store.expanduser()
     if folder.is_dir():
         return replace(selection, prefix=selection.prefix or prefix_there()).open()

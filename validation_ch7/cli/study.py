@@ -12,6 +12,7 @@ import click
 
 from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.outcome import default_workspace, exit_code_of
+from validation_ch7.cli.paths import PathType, existing_folder
 from validation_ch7.cli.selection import SECTION
 
 _RUN = examples(
@@ -38,20 +39,30 @@ def study() -> None:
 
 def _takes_study(command: Callable[..., int]) -> Callable[..., None]:
     """Add the flags that name a study, and turn the function's result into the exit code."""
+    return _with_study(command, Path.resolve)
+
+
+def _takes_study_that_is_there(command: Callable[..., int]) -> Callable[..., None]:
+    """As :func:`_takes_study`, for commands that only read: the workspace exists, or it is misspelt."""
+    remedy = "name the folder that 'study run' was given, or leave the flag out if none was"
+    return _with_study(command, lambda folder: existing_folder(folder, "--workspace", remedy))
+
+
+def _with_study(command: Callable[..., int], found: Callable[[Path], Path]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(as_json: bool, workspace: Path | None, study_path: Path | None, **arguments: Any) -> None:
         def act() -> int:
             from validation_ch7.study.spec import study_file
 
-            where = (workspace or default_workspace()).resolve()
+            where = found(workspace or default_workspace())
             return command(where, study_path or study_file(SECTION), as_json, **arguments)
 
         sys.exit(exit_code_of(act, as_json))
 
     flags = [
-        click.option("--study", "study_path", type=click.Path(path_type=Path), help="Another study.yml."),
-        click.option("--workspace", type=click.Path(path_type=Path), help="Where data and results live."),
+        click.option("--study", "study_path", type=PathType(), help="Another study.yml."),
+        click.option("--workspace", type=PathType(), help="Where data and results live."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),
     ]
     result: Any = wrapped
@@ -63,11 +74,11 @@ def _takes_study(command: Callable[..., int]) -> Callable[..., None]:
 @study.command("run", context_settings=SETTINGS, epilog=_RUN)
 @click.option("--executor", type=click.Choice(["serial", "threads", "ray"]), help="Default: by --jobs.")
 @click.option("--address", metavar="URL", help="A Ray cluster: http://host:8265 (its job server), host:6379 or auto.")
-@click.option("--token-file", type=click.Path(path_type=Path), help="The cluster's token; never the token itself.")
+@click.option("--token-file", type=PathType(), help="The cluster's token; never the token itself.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Chains at a time.")
 @click.option("--seeds", type=int, metavar="N", help="Only the first N training seeds: a smaller study.")
 @click.option("--train-only", is_flag=True, help="Judge nothing yet; the next run or a report does it.")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Another section.yml.")
+@click.option("--config", "config_path", type=PathType(), help="Another section.yml.")
 @_takes_study
 def run(workspace: Path, study_path: Path, as_json: bool, **flags: Any) -> int:
     """Train what is not trained yet, and judge it; the same command again goes on."""
@@ -77,7 +88,7 @@ def run(workspace: Path, study_path: Path, as_json: bool, **flags: Any) -> int:
 
 
 @study.command("status", context_settings=SETTINGS, epilog=_STATUS)
-@_takes_study
+@_takes_study_that_is_there
 def status(workspace: Path, study_path: Path, as_json: bool) -> int:
     """Say where each chain stands: state, steps, last error."""
     from validation_ch7.cli.study_view import show_standing
@@ -88,9 +99,9 @@ def status(workspace: Path, study_path: Path, as_json: bool) -> int:
 @study.command("report", context_settings=SETTINGS, epilog=_REPORT)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Processes that evaluate.")
 @click.option("--no-evaluate", "evaluate", is_flag=True, flag_value=False, default=True, help="Only what is there.")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="Another section.yml.")
-@click.option("--output", type=click.Path(path_type=Path), help="Where the report goes.")
-@_takes_study
+@click.option("--config", "config_path", type=PathType(), help="Another section.yml.")
+@click.option("--output", type=PathType(), help="Where the report goes.")
+@_takes_study_that_is_there
 def report(workspace: Path, study_path: Path, as_json: bool, **flags: Any) -> int:
     """Judge every final agent and controller on the same demand, and write tables, figures and a LaTeX section."""
     from validation_ch7.cli.study_report import report_command

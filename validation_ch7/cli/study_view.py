@@ -9,6 +9,7 @@ from pathlib import Path
 
 from validation_ch7.cli.outcome import print_json
 from validation_ch7.cli.screen import Column, Screen
+from validation_ch7.cli.study_words import study_command
 from validation_ch7.config import section_file
 from validation_ch7.console import Console
 from validation_ch7.errors import ConfigurationError
@@ -63,7 +64,7 @@ def run_command(
         if judges is not None:
             crew.callback(judges.close)
         run = run_study(spec, workspace, section, trainers, console.say, judges=judges)
-    _conclude(run, console)
+    _conclude(run, console, study_command("report", workspace, study_path, config_path))
     if as_json:
         print_json(run.as_json())
     return run.exit_code
@@ -135,7 +136,7 @@ def choose_judges(trainers: Executor, jobs: int | None) -> Executor:
     return ProcessExecutor(jobs) if jobs and jobs > 1 else SerialExecutor()
 
 
-def _conclude(run: StudyRun, console: Console) -> None:
+def _conclude(run: StudyRun, console: Console, report: str) -> None:
     done = sum(record.status is ChainStatus.DONE for record in run.chains)
     console.say()
     console.say(f"{'✅' if run.success else '❌'} {run.status}: {done} of {len(run.chains)} chain(s) of {run.name}")
@@ -146,8 +147,7 @@ def _conclude(run: StudyRun, console: Console) -> None:
     if run.error:
         console.say(f"   why: {run.error}")
     console.say(f"   folder: {run.folder}")
-    if not run.success:
-        console.say("   the same command again goes on from here")
+    console.say(f"   next: {report}" if run.success else "   the same command again goes on from here")
 
 
 def show_standing(workspace: Path, study_path: Path, as_json: bool) -> int:

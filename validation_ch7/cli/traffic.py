@@ -9,6 +9,7 @@ import click
 
 from validation_ch7.cli.leaf import SETTINGS, examples
 from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
+from validation_ch7.cli.paths import PathType
 from validation_ch7.console import Console
 
 
@@ -24,7 +25,7 @@ def traffic() -> None:
         ("traffic validate --output my_report", "into another folder"),
     ),
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Where table, figures and JSON go.")
+@click.option("--output", type=PathType(), help="Where table, figures and JSON go.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def validate(output: Path | None, as_json: bool) -> None:
     """Hold the model against theory: Riemann problems, convergence, red light, conservation, queues."""

@@ -10,6 +10,7 @@ import click
 
 from validation_ch7.cli.leaf import SETTINGS, Answering
 from validation_ch7.cli.outcome import default_workspace, exit_code_of, print_json
+from validation_ch7.cli.paths import PathType, existing_folder
 from validation_ch7.console import Console
 
 EXIT_ISSUES = 1
@@ -24,7 +25,7 @@ folder (about half a minute).
 @click.command(cls=Answering, epilog=_EPILOG, context_settings=SETTINGS)
 @click.option(
     "--workspace",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathType(file_okay=False),
     help="Where data and results live. Default: this checkout.",
 )
 @click.option("--online", is_flag=True, help="Also ask Kaggle whether it accepts the credentials.")
@@ -39,7 +40,8 @@ def _verify(workspace: Path | None, online: bool, as_json: bool) -> int:
 
     console = Console(sys.stderr if as_json else None)
     root = default_workspace().resolve()
-    place = (workspace or root).resolve()
+    remedy = "name the folder that was trained in, or leave the flag out for this checkout"
+    place = root if workspace is None else existing_folder(workspace, "--workspace", remedy)
     console.say(f"Verifying {place}")
     verdict = verify(place, checks(place, root, os.environ, online), console.say)
     console.say()

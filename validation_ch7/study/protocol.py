@@ -184,11 +184,24 @@ class EvaluationProtocol(Document):
         >>> EvaluationProtocol().reductions(range(10))
         ()
         >>> EvaluationProtocol().reductions(range(3))
-        ('3 training seeds instead of 10',)
+        ('3 training seeds instead of the 10 of the full protocol',)
         """
-        found = {"training seeds": len(set(training_seeds)), "held-out demand seeds": self.seeds.count}
-        least = {"training seeds": self.full_training_seeds, "held-out demand seeds": self.full_demand_seeds}
-        return tuple(f"{found[name]} {name} instead of {least[name]}" for name in found if found[name] < least[name])
+        found = {"training seed": len(set(training_seeds)), "held-out demand seed": self.seeds.count}
+        least = {"training seed": self.full_training_seeds, "held-out demand seed": self.full_demand_seeds}
+        return tuple(
+            f"{counted(found[name], name)} instead of the {least[name]} of the full protocol"
+            for name in found
+            if found[name] < least[name]
+        )
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "training seed"), counted(2, "training seed")
+    ('1 training seed', '2 training seeds')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def check_held_out(protocol: EvaluationProtocol, first: int, width: int) -> None:

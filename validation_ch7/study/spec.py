@@ -7,10 +7,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from validation_ch7.config import Name, Positive
+from validation_ch7.config import Name, Steps
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.schema import Document, load_yaml, parse_document
-from validation_ch7.study.protocol import EvaluationProtocol
+from validation_ch7.study.protocol import EvaluationProtocol, counted
 
 STUDY_FILE = "study.yml"
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -26,9 +26,9 @@ class StudySpec(Document):
     left_out: dict[Name, tuple[Name, ...]] = Field(default_factory=dict)
     """Algorithms that are not trained in a scenario, by scenario: not every one takes every action space."""
     training_seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
-    timesteps: Positive | dict[Name, Positive] | None = None
+    timesteps: Steps | dict[Name, Steps] | None = None
     """Cumulative target of each chain, one for all or one per algorithm; default: the section's [steps]."""
-    session_timesteps: Positive | None = None
+    session_timesteps: Steps | None = None
     """Limit of one session; without it a chain is one session, or as many as its hours make [steps]."""
     session_hours: Annotated[float, Field(gt=0)] | None = None
     backend: Annotated[str, Field(pattern="^(local|kaggle)$")] = "local"
@@ -74,10 +74,11 @@ class StudySpec(Document):
     @property
     def reductions(self) -> tuple[str, ...]:
         """In what it falls short of the full protocol, or of what was planned; nothing if in nothing."""
-        short, seeds = self.evaluation.reductions(self.training_seeds), len(self.training_seeds)
-        if not short and self.planned_seeds is not None:
-            return (f"{seeds} training seeds instead of {self.planned_seeds}",)
-        return short
+        short = self.evaluation.reductions(self.training_seeds)
+        if self.planned_seeds is None:
+            return short
+        seeds = counted(len(self.training_seeds), "training seed")
+        return (*short, f"{seeds} instead of the {self.planned_seeds} of the study's file")
 
     @property
     def small(self) -> bool:
@@ -119,4 +120,4 @@ def load_study(path: Path) -> StudySpec:
     Raises:
         ConfigurationError: it cannot be read, or some values cannot be used; all of them are named.
     """
-    return parse_document(StudySpec, load_yaml(path), path)
+    return parse_document(StudySpec, load_yaml(path, "--study", STUDY_FILE), path)

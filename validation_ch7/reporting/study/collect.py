@@ -46,5 +46,5 @@ def collect(
         scenarios=examination.scenarios,
         agents=examination.agents,
         records=[(task, current_record(folder.evaluation, task, failed=True)) for task in tasks],
-        reductions=asked.evaluation.reductions(asked.training_seeds),
+        reductions=asked.reductions,
     )
