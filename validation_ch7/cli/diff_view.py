@@ -50,7 +50,8 @@ def _state(screen: Screen, found: Comparison) -> None:
     if found.identical:
         return
     if found.same_state:
-        screen.say("Below is what differs all the same: times, sessions, lineage. Training depends on none of it.")
+        settings = ", and settings or versions" if found.compatibility or found.software else ""
+        screen.say(f"Below is what differs all the same: times, sessions, lineage{settings}; none of it is state.")
         return
     screen.say("Training state that differs", style="bold")
     changed = [(fact.name, _equality(fact)) for fact in found.state if not fact.equal]
