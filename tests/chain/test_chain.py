@@ -8,7 +8,8 @@ from tests.checkpoints.fingerprint import digest
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.backup import list_backups
 from validation_ch7.checkpoints.replay import row_arrays
-from validation_ch7.checkpoints.resume import restore_model, state_digest
+from validation_ch7.checkpoints.resume import restore_model
+from validation_ch7.checkpoints.state_digest import state_digest
 from validation_ch7.config import Overrides, load_section
 from validation_ch7.errors import (
     CheckpointIncompatibleError,

@@ -10,7 +10,7 @@ from tests.cli.test_secrets import holding
 from tests.emulator.world import Rules
 from tests.remote.kaggle_world import kaggle_world
 from validation_ch7.checkpoints.archive import read_archive
-from validation_ch7.checkpoints.resume import state_digest
+from validation_ch7.checkpoints.state_digest import state_digest
 
 SECRETS = ("planted0secret0key", "planted0secret0token")
 

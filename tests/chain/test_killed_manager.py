@@ -5,7 +5,7 @@ import pytest
 from tests.chain.conftest import Place
 from validation_ch7.checkpoints import admission
 from validation_ch7.checkpoints.archive import read_archive
-from validation_ch7.checkpoints.resume import state_digest
+from validation_ch7.checkpoints.state_digest import state_digest
 from validation_ch7.errors import BackendError, SessionGoneError
 from validation_ch7.files import copy_durably
 from validation_ch7.journal import Journal, Phase

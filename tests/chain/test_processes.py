@@ -15,7 +15,8 @@ from click.testing import CliRunner
 
 from tests.chain.conftest import Place
 from validation_ch7.checkpoints.archive import read_archive
-from validation_ch7.checkpoints.resume import restore_policy, state_digest
+from validation_ch7.checkpoints.resume import restore_policy
+from validation_ch7.checkpoints.state_digest import state_digest
 from validation_ch7.cli.conclusion import conclude
 from validation_ch7.cli.main import main
 from validation_ch7.cli.run_section import run_section

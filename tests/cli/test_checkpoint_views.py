@@ -6,7 +6,8 @@ import zipfile
 
 import pytest
 
-from tests.cli.conftest import PREFIX, STEPS, plain
+from tests.cli.conftest import PREFIX, STEPS, cart_pole_model, plain
+from validation_ch7.checkpoints import CheckpointStore, learn_resumable
 
 
 def test_list_shows_every_checkpoint_the_best_and_what_comes_next(ask):
@@ -132,7 +133,58 @@ def test_diff_compares_facts_metrics_members_and_weights(ask):
 
 def test_diff_of_the_same_is_identical(ask):
     data = plain(ask("diff", "304", "latest", "--json"))
-    assert (data["identical"], data["relation"]) == (True, "the same checkpoint")
+    assert (data["identical"], data["same_state"], data["relation"]) == (True, True, "the same checkpoint")
+
+
+@pytest.fixture(scope="module")
+def equal_runs(tmp_path_factory):
+    """Return the last checkpoints of a run without and of one with an interruption."""
+    ends = []
+    for cuts in ([], [150]):
+        store = CheckpointStore(tmp_path_factory.mktemp("run"), PREFIX)
+        for length in [*cuts, None]:
+            learn_resumable(cart_pole_model(), 300, store, save_freq=100, session_timesteps=length)
+        ends.append(store.paths()[0])
+    return ends
+
+
+def test_diff_says_that_an_interrupted_run_ended_like_one_that_was_not(call, equal_runs, tree):
+    result = call("checkpoints", "diff", *equal_runs, "--store", tree.root)
+    assert result.exit_code == 0, result.output
+    assert "the training state is the same, bit for bit" in result.stdout
+    assert "times, sessions, lineage" in result.stdout and "other bytes, the same state" in result.stdout
+    data = plain(call("checkpoints", "diff", *equal_runs, "--store", tree.root, "--json"))
+    assert (data["same_state"], data["identical"]) == (True, False)
+    assert data["a"]["state_digest"] == data["b"]["state_digest"] and data["a"]["digest"] != data["b"]["digest"]
+    assert set(data["state"].values()) == {"equal"}
+
+
+def test_show_and_list_tell_the_digest_of_the_state(call, equal_runs):
+    digests = set()
+    for path in equal_runs:
+        shown = plain(call("checkpoints", "show", "latest", "--store", path.parent, "--json"))
+        (first, *_) = plain(call("checkpoints", "list", "--store", path.parent, "--json"))["checkpoints"]
+        text = call("checkpoints", "show", "latest", "--store", path.parent).stdout
+        assert shown["state_digest"] == first["state_digest"] and shown["state_digest"][:40] in text
+        digests.add(shown["state_digest"])
+    assert len(digests) == 1 and None not in digests
+
+
+def test_digest_of_the_state_is_unknown_where_not_every_byte_was_read(ask, tree):
+    (first, *_) = plain(ask("list", "--no-verify", "--json"))["checkpoints"]
+    assert first["state_digest"] is None
+    tree.damage(304)
+    assert plain(ask("list", "--json"))["checkpoints"][0]["state_digest"] is None
+
+
+def test_diff_names_the_parts_of_the_state_that_differ(ask):
+    data = plain(ask("diff", "104", "304", "--json"))
+    assert not data["same_state"]
+    assert {data["state"][name] for name in ("policy.pth", "steps", "generators.numpy", "replay.rewards")} == {
+        "changed"
+    }
+    assert data["state"]["blueprint"] == "equal"
+    assert "Training state that differs" in ask("diff", "104", "304").stdout
 
 
 def test_diff_of_consecutive_ones_knows_their_relation(ask):

@@ -26,7 +26,7 @@ from tests.remote.fault_scenarios import LISTING, SCENARIOS, STATUS, replay_code
 from tests.remote.kaggle_world import OPTIONS, kaggle_world
 from validation_ch7 import conductor
 from validation_ch7.checkpoints.archive import read_archive
-from validation_ch7.checkpoints.resume import state_digest
+from validation_ch7.checkpoints.state_digest import state_digest
 from validation_ch7.cli.outcome import exit_code_of
 from validation_ch7.remote.request import prepare
 from validation_ch7.remote.transport import Timeouts

@@ -1,4 +1,4 @@
-"""Two checkpoints compared: facts, metrics, files, weights. Nothing is loaded into a model."""
+"""Two checkpoints compared: training state, facts, metrics, files, weights. Nothing is loaded into a model."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from validation_ch7.checkpoints.archive import Archive
 from validation_ch7.checkpoints.compatibility import Difference, Verdict, compare
 from validation_ch7.checkpoints.manifest import Compatibility, Manifest
 from validation_ch7.checkpoints.resume import read_pth
+from validation_ch7.checkpoints.state_digest import digest_of, state_parts
 
 _CPU = th.device("cpu")
 
@@ -59,10 +60,18 @@ class Comparison:
     weights: tuple[WeightChange, ...]
     shared_chunks: int
     chunks: tuple[int, int]
+    state: tuple[Fact, ...]
+    """Digest of each part of the two training states, without wall-clock values."""
+    state_digests: tuple[str, str]
+
+    @property
+    def same_state(self) -> bool:
+        """Whether training goes on from both alike, whatever else the files say."""
+        return self.state_digests[0] == self.state_digests[1]
 
     @property
     def identical(self) -> bool:
-        """Whether both hold the same training state."""
+        """Whether both hold the same bytes, times of their runs included."""
         return all(fact.equal for fact in self.members) and self.a.chunk_digests == self.b.chunk_digests
 
 
@@ -70,9 +79,10 @@ def compare_checkpoints(a: Archive, b: Archive) -> Comparison:
     """Return what differs between two verified checkpoints.
 
     Raises:
-        CheckpointCorruptError: the weights of one cannot be read.
+        CheckpointCorruptError: weights, training state or replay chunks of one cannot be read.
     """
     first, second = a.manifest, b.manifest
+    parts = state_parts(a), state_parts(b)
     return Comparison(
         a=first,
         b=second,
@@ -84,6 +94,8 @@ def compare_checkpoints(a: Archive, b: Archive) -> Comparison:
         weights=_weights(a, b),
         shared_chunks=len(first.chunk_digests & second.chunk_digests),
         chunks=(len(first.chunk_digests), len(second.chunk_digests)),
+        state=facts(*parts),
+        state_digests=(digest_of(parts[0]), digest_of(parts[1])),
     )
 
 

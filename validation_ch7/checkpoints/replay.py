@@ -10,7 +10,7 @@ row is state, not history, and travels as the ``tail``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ _CONFIGURATION = frozenset(
 _LASTING = frozenset({ReplayBuffer, DictReplayBuffer, HerReplayBuffer})
 """Classes that never change a transition; the one for n steps marks the newest row for a while when it samples."""
 _CHUNK_BYTES = 8 << 20  # two of them fit into most caches, and a million rows make thirty files
+_MOST_CHUNK_BYTES = 1 << 30  # where there is no buffer that says how large a row is
 _HEADER_BYTES = 64 << 10  # more than the headers of a chunk's arrays ever take
 
 
@@ -294,6 +295,27 @@ def load_rows(folder: Path, replay: Replay, buffer: ReplayBuffer) -> None:
     _each_chunk(folder, replay, place)
     buffer.pos = replay.added % replay.capacity
     buffer.full = replay.added >= replay.capacity
+
+
+def living_rows(folder: Path, replay: Replay) -> Iterator[Rows]:
+    """Yield every row that is alive once, the oldest first, a chunk at a time and verified.
+
+    Raises:
+        CheckpointCorruptError: a chunk is missing or altered, or rows are missing.
+    """
+    check_coverage(folder, replay)
+    next_row = max(0, replay.added - replay.capacity)
+    for chunk in replay.chunks:
+        if chunk.stop <= next_row:
+            continue
+        where = chunk_path(folder, chunk.sha256)
+        data = _plain(read_chunk(folder, chunk), chunk.raw_bytes, _MOST_CHUNK_BYTES, where)
+        rows = unpack_arrays(data, where)
+        lengths = {len(array) if array.ndim else 0 for array in rows.values()}
+        if lengths != {chunk.stop - chunk.start}:
+            raise _corrupt_chunk(where, f"arrays of {sorted(lengths)} rows", f"{chunk.stop - chunk.start} rows")
+        yield {name: array[next_row - chunk.start :] for name, array in rows.items()}
+        next_row = chunk.stop
 
 
 def _plain(data: bytes, raw_bytes: int | None, most: int, where: Path) -> bytes:

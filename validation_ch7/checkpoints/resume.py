@@ -34,7 +34,6 @@ from validation_ch7.checkpoints.graph_restore import Restore, RestoreError
 from validation_ch7.checkpoints.replay import load_rows, row_arrays
 from validation_ch7.checkpoints.snapshot import sde_distributions, sde_matrices
 from validation_ch7.errors import CheckpointCorruptError, CheckpointIncompatibleError
-from validation_ch7.files import sha256_bytes
 
 STATE_NAME = "training_state.json"
 ARRAYS_NAME = "training_state.npz"
@@ -315,12 +314,3 @@ def restore_generators(model: BaseAlgorithm, state: TrainingState) -> None:
 def state_members(state: Mapping[str, Node], packed: bytes) -> dict[str, bytes]:
     """Return the zip members that :func:`read_state` reads."""
     return {STATE_NAME: node_text(state).encode(), ARRAYS_NAME: packed}
-
-
-def state_digest(archive: Archive) -> str:
-    """Return one digest over weights and training state: equal for equal training, whenever it was saved.
-
-    The rows of a replay buffer are not in it: how they are divided into chunks depends on when they were saved.
-    """
-    names = sorted(name for name in archive.members if name.endswith(".pth") or name in (STATE_NAME, ARRAYS_NAME))
-    return sha256_bytes("".join(sha256_bytes(archive.members[name]) for name in names).encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from validation_ch7.checkpoints.archive import read_manifest
+from validation_ch7.checkpoints.archive import read_archive, read_manifest
 from validation_ch7.checkpoints.inventory import (
     Item,
     Kind,
@@ -19,10 +19,12 @@ from validation_ch7.checkpoints.inventory import (
 )
 from validation_ch7.checkpoints.lookup import locate
 from validation_ch7.checkpoints.manifest import Manifest
+from validation_ch7.checkpoints.state_digest import state_digest
 from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.cli.outcome import print_json
 from validation_ch7.cli.screen import Column, Screen, age_text, ago_text, reward_text, size_text
 from validation_ch7.cli.selection import Selection
+from validation_ch7.errors import CheckpointError
 
 if TYPE_CHECKING:
     from validation_ch7.reporting.fit import Fit
@@ -55,7 +57,7 @@ def list_checkpoints(selection: Selection, *, verify: bool) -> int:
     if fit is not None:
         _say_fit(screen, fit)
     if selection.as_json:
-        listed = [item_json(item) for item in items]
+        listed = [item_json(item) | {"state_digest": _state_digest(item)} for item in items]
         print_json({"success": True, "store": str(store.root), "prefix": store.prefix, "checkpoints": listed})
     return EXIT_DONE
 
@@ -119,12 +121,22 @@ def show_checkpoint(selection: Selection, name: str) -> int:
     item = inspect(found.path, found.chunks)
     known = [entry.manifest for entry in store.entries() if entry.manifest]
     ancestors = lineage(manifest, known)
-    _describe(screen, manifest, item)
+    state = _state_digest(item)
+    _describe(screen, manifest, item, state)
     _descent(screen, manifest, ancestors)
     if selection.as_json:
         shown = {"manifest": manifest.model_dump(mode="json"), "lineage": [parent.digest for parent in ancestors]}
-        print_json({"success": True, **item_json(item), **shown})
+        print_json({"success": True, **item_json(item), "state_digest": state, **shown})
     return EXIT_DONE
+
+
+def _state_digest(item: Item) -> str | None:
+    if item.standing not in (Standing.INTACT, Standing.MISFIT):
+        return None
+    try:
+        return state_digest(read_archive(item.path))
+    except CheckpointError:  # whole, and yet not as this version reads it
+        return None
 
 
 def show_items(screen: Screen, items: Sequence[Item]) -> None:
@@ -205,7 +217,7 @@ def _verdict(item: Item) -> str:
     return f"{item.manifest.steps:,} steps, {size_text(item.bytes)}, {item.manifest.exactness}"
 
 
-def _describe(screen: Screen, manifest: Manifest, item: Item) -> None:
+def _describe(screen: Screen, manifest: Manifest, item: Item, state: str | None) -> None:
     good = item.standing is Standing.INTACT
     screen.say(f"{item.path.name}  {'✓ verified, every byte' if good else '✗ ' + str(item.standing)}")
     replay = manifest.replay
@@ -219,6 +231,7 @@ def _describe(screen: Screen, manifest: Manifest, item: Item) -> None:
         ("exactness", str(manifest.exactness)),
         ("lost", "; ".join(manifest.lost)),
         ("digest", manifest.digest),
+        ("state digest", state or ""),
         ("size", size_text(item.bytes)),
         ("replay buffer", f"{rows} in {len(replay.chunks)} chunk(s)" if replay else ""),
         ("taken at", manifest.boundary),

@@ -23,13 +23,39 @@ def diff_checkpoints(selection: Selection, first: str, second: str) -> int:
     found = compare_checkpoints(a, b)
     screen.say(f"A  {a.path.name}")
     screen.say(f"B  {b.path.name}")
-    screen.say(f"{found.relation}; the training state is {'identical' if found.identical else 'not the same'}")
+    screen.say(f"{found.relation}; {_verdict(found)}")
+    _state(screen, found)
     _sides(screen, found)
     _facts(screen, found)
     _content(screen, found)
     if selection.as_json:
-        print_json({"success": True, "identical": found.identical, **_plain(found)})
+        verdict = {"identical": found.identical, "same_state": found.same_state}
+        print_json({"success": True, **verdict, **_plain(found)})
     return EXIT_DONE
+
+
+def _verdict(found: Comparison) -> str:
+    if found.identical:
+        return "the training state is identical"
+    if not found.same_state:
+        return "the training state is not the same"
+    whole = not (found.a.lost or found.b.lost)
+    return f"the training state{'' if whole else ', as far as it was captured,'} is the same, bit for bit"
+
+
+def _state(screen: Screen, found: Comparison) -> None:
+    screen.say()
+    if found.same_state:
+        screen.say(f"state digest of both: {found.state_digests[0]}")
+    if found.identical:
+        return
+    if found.same_state:
+        settings = ", and settings or versions" if found.compatibility or found.software else ""
+        screen.say(f"Below is what differs all the same: times, sessions, lineage{settings}; none of it is state.")
+        return
+    screen.say("Training state that differs", style="bold")
+    changed = [(fact.name, _equality(fact)) for fact in found.state if not fact.equal]
+    screen.table([Column("part"), Column("A and B")], changed)
 
 
 def _sides(screen: Screen, found: Comparison) -> None:
@@ -63,7 +89,7 @@ def _change(fact: Fact) -> str:
 def _content(screen: Screen, found: Comparison) -> None:
     screen.say()
     screen.say("Files in the zip", style="bold")
-    screen.table([Column("member"), Column("A and B")], [(fact.name, _equality(fact)) for fact in found.members])
+    screen.table([Column("member"), Column("A and B")], [(fact.name, _bytes(fact, found)) for fact in found.members])
     if any(found.chunks):
         screen.say(f"replay chunks: {found.chunks[0]} in A, {found.chunks[1]} in B, {found.shared_chunks} shared")
     screen.say()
@@ -71,6 +97,11 @@ def _content(screen: Screen, found: Comparison) -> None:
     changed = [(item.name, _largest(item)) for item in found.weights if not item.equal]
     if changed:
         screen.table([Column("changed"), Column("largest change", right=True)], changed)
+
+
+def _bytes(fact: Fact, found: Comparison) -> str:
+    told = _equality(fact)
+    return "other bytes, the same state" if told == "changed" and found.same_state else told
 
 
 def _equality(fact: Fact) -> str:
@@ -89,7 +120,10 @@ def _largest(item: WeightChange) -> str:
 
 
 def _plain(found: Comparison) -> dict[str, object]:
-    data = asdict(found) | {"a": _side(found.a), "b": _side(found.b)}
+    data = asdict(found)
+    for side, manifest, digest in zip("ab", (found.a, found.b), data.pop("state_digests"), strict=True):
+        data[side] = _side(manifest) | {"state_digest": digest}
+    data["state"] = {fact.name: _equality(fact) for fact in found.state}
     data["members"] = {fact.name: _equality(fact) for fact in found.members}
     data["weights"] = [asdict(item) | {"largest": _finite(item.largest)} for item in found.weights]
     return data

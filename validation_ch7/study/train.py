@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from validation_ch7.checkpoints.archive import read_archive
-from validation_ch7.checkpoints.resume import state_digest
+from validation_ch7.checkpoints.state_digest import state_digest
 from validation_ch7.checkpoints.store import CheckpointStore
 from validation_ch7.errors import InterruptedRunError, ValidationError, WorkspaceLockedError
 from validation_ch7.files import commit_bytes, make_folder, sha256_bytes
