@@ -317,7 +317,7 @@ class ValidationKaggleManager:
         choice = Choice() if options.fresh else choose_parent(store, current_facts(config), self.say, command)
         origin, last = origin_of(choice.parent), self.journal.latest(config.section, config.scenario)
         plan = plan_session(config, options, origin, last, "dry-run", self.backend.name == "local")
-        for line in describe_plan(plan, origin, config.training.algorithm):
+        for line in describe_plan(plan, origin, config.training.algorithm, last):
             self.say(line)
         self.say("Dry run: nothing was written or started")
         warnings = (*choice.warnings, *choice.notes)

@@ -92,7 +92,7 @@ class Conductor:
         limit = session_limit(config, options)
         commit_json(make_folder(self._config_path(session_id).parent) / f"{session_id}.json", config.plain())
         self.journal.record(first_entry(plan, origin, self.backend.name, self.journal.now(), limit))
-        for line in (*config.describe(), *describe_plan(plan, origin, config.training.algorithm)):
+        for line in (*config.describe(), *describe_plan(plan, origin, config.training.algorithm, last)):
             self.say(line)
         try:
             files = bundle_files(store, choice.parent, plan.trust_foreign)

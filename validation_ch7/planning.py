@@ -6,7 +6,7 @@ Pure: the journal's last entry and the newest checkpoint go in, a :class:`Sessio
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from validation_ch7.session import SessionPlan
 
 _ENDED = frozenset({"completed", "already_complete"})
 _LOCAL_MARGIN_S = 60.0
+_CHAIN = ("scenario", "algorithm", "config", "seed")
+_EXTENT = ("timesteps", "session_timesteps", "session_hours", "max_sessions")
+_SWITCHES = ("trust_foreign", "wait", "relay", "quick")
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,8 @@ class RunOptions:
     wait: bool = False
     relay: bool = False
     """Whether sessions on Kaggle read the checkpoint from the output of the one before."""
-    place: str = ""
-    """Flags that a recommended command needs in order to mean the same chain."""
+    again: str = ""
+    """Flags of this call as they were typed, for the commands that are recommended."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,7 @@ def first_entry(plan: SessionPlan, origin: Origin, backend: str, created: str, l
 
 def fresh_command(options: RunOptions) -> str:
     """Return the command that archives incompatible checkpoints and starts anew."""
-    quick = " --quick" if options.quick else ""
-    return f"python validation_ch7/scripts/run_kaggle_validation_section_7_6.py{options.place}{quick} --fresh"
+    return f"python validation_ch7/scripts/run_kaggle_validation_section_7_6.py{options.again} --fresh"
 
 
 def same_place(backend: str, workspace: Path | None, flags: Mapping[str, object]) -> str:
@@ -121,9 +123,55 @@ def same_place(backend: str, workspace: Path | None, flags: Mapping[str, object]
     ' --scenario arterial --config "my section.yml"'
     """
     given: dict[str, object] = {"backend": None if backend == "auto" else backend, "workspace": workspace}
-    given |= {name: flags.get(name) for name in ("scenario", "algorithm", "config", "seed")}
-    relay = " --relay" if flags.get("relay") else ""
-    return "".join(f" --{name} {quoted(str(value))}" for name, value in given.items() if value is not None) + relay
+    given |= {name: flags.get(name) for name in _CHAIN}
+    return "".join(f" --{name} {quoted(str(value))}" for name, value in given.items() if value is not None)
+
+
+def same_run(backend: str, workspace: Path | None, flags: Mapping[str, object]) -> str:
+    """Return the flags of a run as they were typed, but for ``--fresh``, which is done once.
+
+    >>> same_run("local", None, {"seed": 3, "timesteps": 60000, "max_sessions": 1, "wait": True, "fresh": True})
+    ' --backend local --seed 3 --timesteps 60000 --wait'
+    """
+    extent = {name: flags.get(name) for name in _EXTENT}
+    if extent["max_sessions"] == 1:  # what it is where nothing was typed
+        extent["max_sessions"] = None
+    words = [f"{_flag(name)} {value}" for name, value in extent.items() if value is not None]
+    words += [_flag(name) for name in _SWITCHES if flags.get(name)]
+    return same_place(backend, workspace, flags) + "".join(f" {word}" for word in words)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def next_step(
+    steps: int, target: int, unfinished: Sequence[JournalEntry], configured: int | None, *, evaluated: bool = True
+) -> tuple[tuple[str, ...], str]:
+    """Return the flags of the next run of a chain, beside those that name the chain, and what it will do.
+
+    Args:
+        configured: the target of a run without ``--timesteps``; None where the flag must be named.
+        evaluated: whether what was trained was also evaluated; else the next run does that first.
+
+    >>> next_step(0, 100, (), 100)
+    ((), 'starts training at step 0')
+    >>> next_step(60, 100, (), 900)
+    (('--timesteps', '100'), 'goes on from step 60')
+    >>> next_step(100, 100, (), 100)
+    (('--timesteps', '200'), 'the target is met; this raises it and goes on')
+    >>> next_step(100, 100, (), 100, evaluated=False)
+    ((), 'the target is met; this evaluates what was trained')
+    """
+    wanted = () if target == configured else ("--timesteps", str(target))
+    if unfinished:
+        left, quick = unfinished[0], ("--quick",) if unfinished[0].quick else ()
+        return (*quick, *wanted), f"attaches to session {left.session_id}, which was left {left.phase}"
+    if steps >= target and not evaluated:
+        return wanted, "the target is met; this evaluates what was trained"
+    if steps >= target:
+        return ("--timesteps", str(2 * target)), "the target is met; this raises it and goes on"
+    return wanted, f"goes on from step {steps:,}" if steps else "starts training at step 0"
 
 
 def quoted(text: str) -> str:
@@ -135,10 +183,17 @@ def quoted(text: str) -> str:
     return text if re.fullmatch(r"[\w./\\:,=+@%~-]+", text) else f'"{text}"'
 
 
-def describe_plan(plan: SessionPlan, origin: Origin, algorithm: str) -> list[str]:
-    """Return what a person is told before a session starts."""
+def describe_plan(plan: SessionPlan, origin: Origin, algorithm: str, last: JournalEntry | None) -> list[str]:
+    """Return what a person is told before a session starts.
+
+    Args:
+        last: the newest journal entry of this chain.
+    """
     start = f"resumes from {origin.name}" if origin.name else "starts at step 0"
     lines = [f"Session {plan.session_id}: {algorithm} on {plan.scenario}, {start}"]
+    if origin.steps and last is not None and last.target_steps not in (0, plan.target_steps):
+        change = f"The target of this chain changes: it was {last.target_steps:,} steps, now it is"
+        lines.append(f"{change} {plan.target_steps:,}; schedules, as of the learning rate, follow the new one")
     if origin.steps >= plan.target_steps:
         met = f"Target of {plan.target_steps:,} steps is met ({origin.steps:,} done): this session only evaluates"
         return [*lines, met]

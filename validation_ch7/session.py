@@ -50,6 +50,19 @@ class SummaryStatus(StrEnum):
     FAILED = "failed"
 
 
+def ending_in_words(status: str) -> str:
+    """Return how a session ended as people say it.
+
+    >>> ending_in_words("already_complete"), ending_in_words("failed")
+    ('the target was met already', 'failed')
+    """
+    words = {
+        SummaryStatus.ALREADY_COMPLETE.value: "the target was met already",
+        SummaryStatus.STOPPED_AT_DEADLINE.value: "stopped before the session's time was up",
+    }
+    return words.get(status, status)
+
+
 class SessionPlan(Document):
     """Everything that a session is told."""
 

@@ -79,6 +79,24 @@ def test_pain_10_and_11_raised_target_trains_the_difference_only(place):
     assert (run.steps_before, run.steps_after, run.target_steps) == (256, 512, 512)
 
 
+def test_another_target_than_before_is_said_once_before_training_and_in_a_dry_run(place):
+    place.run(quick=True, timesteps=512)
+    place.run(quick=True, dry_run=True)
+    change = "it was 512 steps, now it is 1,024; schedules, as of the learning rate, follow the new one"
+    assert place.said.count(change) == 1
+    place.run(quick=True)
+    second = place.said.rindex(change)
+    assert second > place.said.index(change) and second < place.said.index("[DOWNLOAD]", second)
+    place.run(quick=True)
+    assert place.said.count("The target of this chain changes") == 2
+
+
+def test_fresh_chain_has_no_earlier_target(place):
+    place.run(quick=True, timesteps=512)
+    place.run(quick=True, fresh=True)
+    assert "The target of this chain changes" not in place.said
+
+
 def test_pain_12_changed_network_is_refused_with_both_values_and_nothing_is_lost(place):
     place.run(quick=True)
     before = tree(place)

@@ -17,12 +17,11 @@ from tests.chain.conftest import Place
 from validation_ch7.checkpoints.archive import read_archive
 from validation_ch7.checkpoints.resume import restore_policy
 from validation_ch7.checkpoints.state_digest import state_digest
-from validation_ch7.cli.conclusion import conclude
+from validation_ch7.cli.conclusion import Typed, conclude
 from validation_ch7.cli.main import main
 from validation_ch7.cli.run_section import run_section
 from validation_ch7.config import Overrides, load_section
 from validation_ch7.console import Console
-from validation_ch7.planning import same_place
 from validation_ch7.section_run import SectionRun
 from validation_ch7.training.algorithms import build_training
 
@@ -152,7 +151,10 @@ def test_ctrl_c_saves_restores_and_exits_130_and_the_next_run_finishes(tmp_path)
     assert code == 130, text
     assert "Traceback" not in text
     saved = place.store.paths()[0]
-    assert f"✓ {saved.name}" in text
+    assert f"✓ {saved.name}" in text and "❌" not in text
+    assert f"⏸ interrupted: traffic_light_control, saved at step {place.store.newest_steps():,} of 200,000" in text
+    typed = ["python", "-m", "validation_ch7", "run", *command(place, "--quick")[2:]]
+    assert parsed(next_words(text)[0]) == parsed(typed)
     answer = json.loads(run(place, "--quick", "--json").stdout)
     assert (answer["steps_before"] > 0, answer["steps_after"], answer["resumed_from"]) == (True, 16384, saved.name)
 
@@ -196,13 +198,62 @@ def test_last_lines_of_the_first_run_say_what_happened_where_it_lies_and_three_c
 def test_last_lines_of_a_run_that_failed_name_the_doctor_and_commands_that_exist(tmp_path, capsys):
     failed = SectionRun(False, "failed", "local", "city", 0, 0, 8192, "models", error="no room", exit_code=4)
     flags = {"config": tmp_path / "my section.yml", "scenario": "city"}
-    home = same_place("auto", tmp_path, {})
-    conclude(failed, Console(), same_place("local", tmp_path, flags), same_place("auto", tmp_path, flags), home)
+    conclude(failed, Console(), Typed("local", tmp_path, flags))
     shown = capsys.readouterr().out
     assert "failed: city" in shown and "why: no room" in shown and "results: none" in shown
     commands = next_words(shown)
     assert [words[3] for words in commands] == ["run", "status", "doctor"]
     assert all(parsed(words)["workspace"] == tmp_path for words in commands)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--timesteps 60000",
+        "--timesteps 60000 --quick --algorithm dqn --scenario arterial",
+        "--session-timesteps 5000 --session-hours 0.5 --max-sessions 3 --seed 0",
+        "--backend kaggle --relay --wait --trust-foreign --config mine.yml",
+        "",
+    ],
+)
+@pytest.mark.parametrize(("status", "code"), [("interrupted", 130), ("killed", 4)])
+def test_first_command_after_a_run_that_was_cut_is_the_command_that_was_typed(words, status, code, tmp_path, capsys):
+    flags = parsed(["", "", "", "run", "--workspace", str(tmp_path / "a b"), *words.split()])
+    rest = {name: value for name, value in flags.items() if name not in ("backend", "workspace")}
+    target = flags["timesteps"] or 600_000
+    cut = SectionRun(False, status, "local", "city", 0, 16_384, target, "models", exit_code=code)
+    conclude(cut, Console(), Typed(flags["backend"], flags["workspace"], rest, 600_000))
+    shown = capsys.readouterr().out
+    assert parsed(next_words(shown)[0]) == flags and "goes on from step 16,384" in shown
+
+
+def test_repeated_command_does_not_archive_again_what_a_fresh_run_trained(tmp_path, capsys):
+    cut = SectionRun(False, "killed", "local", "city", 0, 512, 1024, "models", exit_code=4)
+    conclude(cut, Console(), Typed("auto", tmp_path, {"fresh": True, "quick": True}, 1024))
+    first = parsed(next_words(capsys.readouterr().out)[0])
+    assert (first["fresh"], first["quick"]) == (False, True)
+
+
+def test_target_of_a_session_that_was_found_again_is_named_where_it_is_not_the_configured_one(capsys):
+    cut = SectionRun(False, "killed", "local", "city", 0, 512, 1024, "models", exit_code=4)
+    conclude(cut, Console(), Typed("auto", None, {}, 4096))
+    assert parsed(next_words(capsys.readouterr().out)[0])["timesteps"] == 1024
+
+
+def test_run_that_was_cut_while_it_was_evaluated_is_repeated_with_its_target(capsys):
+    cut = SectionRun(False, "interrupted", "local", "city", 0, 1024, 1024, "models", exit_code=130)
+    conclude(cut, Console(), Typed("auto", None, {"timesteps": 1024}, 4096))
+    assert parsed(next_words(capsys.readouterr().out)[0])["timesteps"] == 1024
+
+
+def test_met_target_is_told_in_words_and_the_status_word_stays_in_json(tmp_path, capsys):
+    place = Place(tmp_path)
+    place.run(timesteps=256)
+    flags = ["--backend", "local", "--workspace", str(place.root), "--config", str(place.config), "--timesteps", "256"]
+    result = CliRunner().invoke(run_section, [*flags, "--json"])
+    assert json.loads(result.stdout)["status"] == "already_complete"
+    assert "the target was met already" in result.stderr and "already_complete:" not in result.stderr
+    assert parsed(next_words(result.stderr)[0])["timesteps"] == 512
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from click import Group
 
 from tests.cli.conftest import HOSTILE, PREFIX, SECTION, child, plain, write_summary
+from validation_ch7.checkpoints.inventory import newest_usable
 from validation_ch7.cli.leaf import PROGRAM
 from validation_ch7.cli.main import main
 from validation_ch7.journal import Journal, JournalEntry, Phase
@@ -48,9 +49,53 @@ def test_unfinished_session_is_what_comes_next(call, tree, journal):
 
 
 def test_met_target_is_raised_by_the_next_command(call, tree, journal):
-    record(journal, "one", steps_after=1000)
-    tree.store.path(304).rename(tree.store.path(1000))
-    assert plain(call("status", "--workspace", tree.workspace, "--json"))["next_command"].endswith("--timesteps 2000")
+    record(journal, "one", steps_after=304)
+    journal.advance("one", Phase.CLOSED, target_steps=304)
+    assert plain(call("status", "--workspace", tree.workspace, "--json"))["next_command"].endswith("--timesteps 608")
+
+
+def test_session_that_was_cut_while_it_was_evaluated_is_repeated_and_its_target_not_raised(call, tree, journal):
+    record(journal, "one", status="interrupted", steps_after=304)
+    journal.advance("one", Phase.CLOSED, target_steps=304)
+    assert plain(call("status", "--workspace", tree.workspace, "--json"))["next_command"].endswith("--timesteps 304")
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def renamed(path):
+    path.rename(path.with_name(path.name.replace("304", "1000")))
+
+
+@pytest.mark.parametrize(("damage", "name"), [(cut, "304"), (renamed, "1000")])
+def test_steps_are_those_of_the_checkpoint_that_the_next_run_resumes_from(call, tree, journal, damage, name):
+    record(journal, "one", steps_after=304)
+    journal.advance("one", Phase.CLOSED, target_steps=300)
+    damage(tree.store.path(304))
+    shown = call("status", "--workspace", tree.workspace).stdout
+    assert "200 of 300 (66.7 %)" in shown and "Next (goes on from step 200):" in shown
+    data = plain(call("status", "--workspace", tree.workspace, "--json"))
+    [damaged] = data["damaged"]
+    assert (data["steps"], data["newest"]) == (200, tree.store.path(200).name)
+    assert f"{PREFIX}_checkpoint_{name}_steps.zip is newer, but the next run passes it over: " in shown
+    assert damaged["reason"] and damaged["reason"].split()[0] in shown
+    assert data["next_command"].endswith("--timesteps 300")
+
+
+def test_status_reads_older_checkpoints_only_where_the_newest_is_damaged(tree):
+    tree.damage(200)
+    assert [item.steps for item in newest_usable(tree.store)] == [304]
+    tree.damage(304)
+    assert [(item.steps, item.next) for item in newest_usable(tree.store)] == [(304, False), (200, False), (104, True)]
+
+
+def test_store_without_a_usable_checkpoint_says_what_starts_anew(call, tree, journal):
+    for path in tree.store.paths():
+        cut(path)
+    result = call("status", "--workspace", tree.workspace)
+    assert "none yet" not in result.stdout.split("newest checkpoint")[1].splitlines()[0]
+    assert "no checkpoint can be used" in result.stdout and "--fresh" in result.stdout
 
 
 def test_hostile_journal_is_shown_and_harmless(call, tree, journal):

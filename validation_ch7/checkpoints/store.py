@@ -164,15 +164,9 @@ class CheckpointStore:
             CheckpointError: it is corrupt, foreign or too new, or another one under this name.
         """
         archive = read_archive(path)
-        self._check_name(path, archive.manifest)
+        if path.parent == self.folder:
+            check_name(path, archive.manifest)
         return archive
-
-    def _check_name(self, path: Path, manifest: Manifest) -> None:
-        if path.parent != self.folder or naming.checkpoint_prefix(path.name) is None:
-            return
-        expected = naming.checkpoint_name(manifest.scenario, manifest.steps)
-        if path.name != expected:
-            raise corrupt(path, f"the content of {expected}", "the checkpoint that the name states")
 
     def verify(self, path: Path) -> Manifest:
         """Check every byte of a checkpoint and of its chunks.
@@ -297,6 +291,17 @@ class CheckpointStore:
     def find(self, wanted: Callable[[StoredCheckpoint], bool]) -> StoredCheckpoint | None:
         """Return the newest checkpoint that fits."""
         return next((entry for entry in self.entries() if wanted(entry)), None)
+
+
+def check_name(path: Path, manifest: Manifest) -> None:
+    """Refuse a file of a store that holds another checkpoint than its name states.
+
+    Raises:
+        CheckpointCorruptError: it does.
+    """
+    expected = naming.checkpoint_name(manifest.scenario, manifest.steps)
+    if naming.checkpoint_prefix(path.name) is not None and path.name != expected:
+        raise corrupt(path, f"the content of {expected}", "the checkpoint that the name states")
 
 
 def _free_name(path: Path) -> Path:

@@ -53,7 +53,7 @@ def attach(session: str | None, workspace: Path | None, as_json: bool) -> None:
 
 
 def _attach(session: str | None, workspace: Path | None, as_json: bool) -> int:
-    from validation_ch7.cli.conclusion import conclude  # late: --help must not wait for torch
+    from validation_ch7.cli.conclusion import Typed, conclude  # late: --help must not wait for torch
     from validation_ch7.journal import Journal
     from validation_ch7.planning import same_place
 
@@ -71,8 +71,9 @@ def _attach(session: str | None, workspace: Path | None, as_json: bool) -> int:
             if session_id in left:
                 console.say(f"Attaching to session {session_id}")
             runs.append(handle.result())
-            place = same_place("auto", workspace, {"scenario": runs[-1].scenario})
-            conclude(runs[-1], console, place, place, same_place("auto", workspace, {}))
+            entry = manager.journal.get(session_id)
+            flags = {"scenario": runs[-1].scenario, "timesteps": runs[-1].target_steps}
+            conclude(runs[-1], console, Typed("auto", workspace, {**flags, "quick": entry is not None and entry.quick}))
     else:
         again = f"python -m validation_ch7 run{same_place('auto', workspace, {})}"
         console.say(f"Nothing is left unfinished here. Train on: {again}")

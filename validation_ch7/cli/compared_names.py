@@ -50,8 +50,9 @@ def _of_folder(selection: Selection, name: str, folder: Path, verify: bool) -> R
         store, config = chosen.open(), chosen.config()
         assert config is not None
         logs = logs_tree(folder / PACKAGE / config.section, config.scenario)
-        run = make_run(name, "workspace", _items(store, verify), read_chain_rows(logs))
-        standing = read_standing(Journal(folder / OUTPUT / "sessions"), store, config)
+        items = _items(store, verify)
+        run = make_run(name, "workspace", items, read_chain_rows(logs))
+        standing = read_standing(Journal(folder / OUTPUT / "sessions"), items, store.best(), config)
         return replace(run, curve=with_session_ends(run.curve, standing.sessions))
     if (folder / "checkpoints").is_dir() or folder.name == "checkpoints":
         chosen = replace(selection, workspace=None, store=folder)

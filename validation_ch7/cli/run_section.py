@@ -65,20 +65,26 @@ def run_section(as_json: bool, workspace: Path | None, backend: str, **flags: An
 
 def _run(as_json: bool, workspace: Path | None, backend: str, flags: dict[str, Any]) -> int:
     _check(flags)
-    from validation_ch7.cli.conclusion import conclude
+    from validation_ch7.cli.conclusion import Typed, conclude
     from validation_ch7.cli.transfer import TransferBar
-    from validation_ch7.planning import same_place
     from validation_kaggle_manager import ValidationKaggleManager  # late: --help must not wait for torch
 
     console = Console(sys.stderr if as_json else None)
     bar = None if as_json else TransferBar(console.say)
     manager = ValidationKaggleManager(workspace or default_workspace(), backend, say=console.say, on_progress=bar)
     run = manager.run_validation_section(SECTION, **flags)
-    place = same_place("auto", workspace, {"scenario": flags["scenario"], "config": flags["config"]})
-    conclude(run, console, same_place(backend, workspace, flags), place, same_place("auto", workspace, {}))
+    conclude(run, console, Typed(backend, workspace, flags, _configured(flags)))
     if as_json:
         print_json(run.as_json())
     return run.exit_code
+
+
+def _configured(flags: dict[str, Any]) -> int:
+    """Return the target of a run without ``--timesteps``."""
+    from validation_ch7.config import Overrides, load_section, section_file
+
+    chosen = Overrides(scenario=flags["scenario"], algorithm=flags["algorithm"])
+    return load_section(flags["config"] or section_file(SECTION), chosen).training.n_timesteps
 
 
 def _check(flags: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from validation_ch7.checkpoints.inventory import newest_usable
 from validation_ch7.cli.outcome import print_json
 from validation_ch7.cli.screen import Column, Screen, age_text, ago_text, reward_text
 from validation_ch7.cli.selection import Selection
@@ -26,7 +27,7 @@ def show_status(selection: Selection, sessions: int) -> int:
     store, config, screen = selection.open(), selection.config(), Screen(selection.as_json)
     assert config is not None
     journal = Journal(selection.root / "validation_output" / "sessions")
-    standing = read_standing(journal, store, config, selection.run_flags())
+    standing = read_standing(journal, newest_usable(store), store.best(), config, selection.run_flags())
     _chain(screen, standing)
     _sessions(screen, standing, sessions)
     for fault in standing.faults:
@@ -43,7 +44,8 @@ def _chain(screen: Screen, standing: ChainStanding) -> None:
     newest, best = standing.newest, standing.best
     described = newest.manifest if newest else None
     screen.say(f"{standing.scenario} of {standing.section}", style="bold")
-    checkpoint = f"{newest.path.name}, {described.exactness if described else newest.fault}" if newest else "none yet"
+    none = "none that can be used" if standing.damaged else "none yet"
+    checkpoint = f"{newest.path.name}, {described.exactness if described else newest.reason}" if newest else none
     pairs = [
         ("steps", f"{standing.steps:,} of {standing.target_steps:,} ({100 * standing.share:.1f} %)"),
         ("newest checkpoint", checkpoint),
@@ -52,6 +54,8 @@ def _chain(screen: Screen, standing: ChainStanding) -> None:
         ("best model", f"{reward_text(best.reward)} at {best.steps:,} steps" if best else "none yet"),
     ]
     screen.fields(pairs)
+    for item in standing.damaged:
+        screen.say(f"✗ {item.path.name} is newer, but the next run passes it over: {item.reason}", style="yellow")
 
 
 def _sessions(screen: Screen, standing: ChainStanding, limit: int) -> None:
@@ -92,6 +96,7 @@ def _json(standing: ChainStanding, training_dir: str, limit: int) -> dict[str, A
         "target_steps": standing.target_steps,
         "training_dir": training_dir,
         "newest": newest.path.name if newest else None,
+        "damaged": [{"path": str(item.path), "reason": item.reason} for item in standing.damaged],
         "exactness": newest.manifest.exactness.value if newest and newest.manifest else None,
         "mean_reward": standing.last_reward,
         "best": best.model_dump(mode="json") if best else None,

@@ -9,15 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from validation_ch7.checkpoints.inventory import Item, Kind, Standing
 from validation_ch7.checkpoints.metadata import BestModel
-from validation_ch7.checkpoints.store import CheckpointStore, StoredCheckpoint
 from validation_ch7.config import SectionConfig
 from validation_ch7.errors import SessionFailedError, StorageError
 from validation_ch7.files import confined
 from validation_ch7.journal import Journal, JournalEntry, JournalFault
+from validation_ch7.planning import next_step
 from validation_ch7.session import read_summary
 
 PROGRAM = "python -m validation_ch7"
+_CUT = frozenset({"failed", "killed", "interrupted", "timeout", "cancelled"})
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,10 @@ class ChainStanding:
     scenario: str
     steps: int
     target_steps: int
-    newest: StoredCheckpoint | None
+    newest: Item | None
+    """The checkpoint that the next run resumes from."""
+    damaged: tuple[Item, ...]
+    """Newer ones that it passes over."""
     best: BestModel | None
     sessions: tuple[SessionLine, ...]
     """Newest first."""
@@ -62,30 +67,39 @@ class ChainStanding:
 
 
 def read_standing(
-    journal: Journal, store: CheckpointStore, config: SectionConfig, flags: Sequence[str] = ()
+    journal: Journal,
+    items: Sequence[Item],
+    best: BestModel | None,
+    config: SectionConfig,
+    flags: Sequence[str] = (),
 ) -> ChainStanding:
     """Return where the chain of ``config`` stands.
 
     Args:
+        items: what its store holds, newest first; those after the first that is intact may be left out.
         flags: flags that the next command needs in order to mean the same chain.
     """
     entries = [
         entry for entry in journal.entries() if (entry.section, entry.scenario) == (config.section, config.scenario)
     ]
-    newest = next(iter(store.entries()), None)
-    steps, target = newest.steps if newest else 0, config.training.n_timesteps
+    newest, damaged = _newest(items)
+    steps, target = (newest.steps or 0) if newest else 0, config.training.n_timesteps
     if entries and entries[0].target_steps:
         target = entries[0].target_steps
     unfinished = tuple(entry for entry in entries if not entry.phase.over)
     flags = [*flags, *_algorithm_flags(newest, config)]
-    more, reason = next_step(steps, target, unfinished, config.training.n_timesteps)
+    evaluated = not entries or entries[0].status not in _CUT
+    more, reason = next_step(steps, target, unfinished, config.training.n_timesteps, evaluated=evaluated)
+    if damaged and newest is None and not unfinished:
+        more, reason = ("--fresh", *more), "no checkpoint can be used; this archives them and starts training at step 0"
     return ChainStanding(
         section=config.section,
         scenario=config.scenario,
         steps=steps,
         target_steps=target,
         newest=newest,
-        best=store.best(),
+        damaged=damaged,
+        best=best,
         sessions=tuple(SessionLine(entry, session_reward(entry, journal.folder.parent)) for entry in entries),
         unfinished=unfinished,
         faults=tuple(journal.faults()),
@@ -94,29 +108,18 @@ def read_standing(
     )
 
 
-def next_step(
-    steps: int, target: int, unfinished: Sequence[JournalEntry], configured: int
-) -> tuple[tuple[str, ...], str]:
-    """Return the flags of the next run, and what it will do.
-
-    >>> next_step(0, 100, (), 100)
-    ((), 'starts training at step 0')
-    >>> next_step(100, 100, (), 100)
-    (('--timesteps', '200'), 'the target is met; this raises it and goes on')
-    """
-    wanted = () if target == configured else ("--timesteps", str(target))
-    if unfinished:
-        quick = ("--quick",) if unfinished[0].quick else ()
-        return (
-            *quick,
-            *wanted,
-        ), f"attaches to session {unfinished[0].session_id}, which was left {unfinished[0].phase}"
-    if steps >= target:
-        return ("--timesteps", str(2 * target)), "the target is met; this raises it and goes on"
-    return wanted, f"goes on from step {steps:,}" if steps else "starts training at step 0"
+def _newest(items: Sequence[Item]) -> tuple[Item | None, tuple[Item, ...]]:
+    """Return the newest checkpoint that is not damaged, and the damaged ones before it."""
+    damaged: list[Item] = []
+    for item in items:
+        if item.kind is Kind.CHECKPOINT and item.standing is not Standing.DAMAGED:
+            return item, tuple(damaged)
+        if item.kind is Kind.CHECKPOINT:
+            damaged.append(item)
+    return None, tuple(damaged)
 
 
-def _algorithm_flags(newest: StoredCheckpoint | None, config: SectionConfig) -> list[str]:
+def _algorithm_flags(newest: Item | None, config: SectionConfig) -> list[str]:
     trained = newest.manifest.compatibility.algorithm.lower() if newest and newest.manifest else None
     return ["--algorithm", trained] if trained not in (None, config.training.algorithm) else []
 

@@ -21,6 +21,7 @@ from validation_ch7.session import (
     SessionPlan,
     SessionSummary,
     SummaryStatus,
+    ending_in_words,
     list_outputs,
     read_plan,
     write_document,
@@ -84,7 +85,8 @@ def _run(
             update={"started": started, "ended": around.timestamp(), "environment": dict(facts) | training.facts()}
         )
         write_document(folder / SUMMARY_NAME, summary)
-        log(f"[TRAINING] {summary.status}: {summary.steps_before:,} → {summary.steps_after:,} steps")
+        words = ending_in_words(summary.status)
+        log(f"[TRAINING] {words}: {summary.steps_before:,} → {summary.steps_after:,} steps")
     write_document(folder / OUTPUT_MANIFEST_NAME, list_outputs(folder, plan.session_id))
     return code
 

@@ -95,7 +95,7 @@ class Gatherer:
     ) -> Dashboard:
         output = workspace / OUTPUT
         journal = Journal(output / "sessions")
-        standing = read_standing(journal, self._sources.store, config, self._sources.flags)
+        standing = read_standing(journal, items, self._sources.store.best(), config, self._sources.flags)
         entries = [line.entry for line in standing.sessions]
         logs = logs_tree(workspace / "validation_ch7" / config.section, config.scenario)
         curve = curve_of(read_chain_rows(logs, running_logs(entries, output)))
