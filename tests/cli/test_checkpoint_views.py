@@ -109,9 +109,7 @@ def test_best_is_named_best(ask, tree):
     assert plain(ask("show", "best", "--json"))["path"] == str(tree.store.best_path)
 
 
-@pytest.mark.parametrize(
-    "name", ["999", "", "nonsense", "../../no/such", "\x1b[2J", "a" * 5000, "C:\\x.zip", "¹", "-1.5"]
-)
+@pytest.mark.parametrize("name", ["999", "nonsense", "../../no/such", "\x1b[2J", "a" * 5000, "C:\\x.zip", "¹", "-1.5"])
 @pytest.mark.parametrize("command", ["show", "verify", "pin"])
 def test_unknown_name_is_one_message(call, tree, command, name):
     result = call("checkpoints", command, "--workspace", tree.workspace, "--", name)
