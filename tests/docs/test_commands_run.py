@@ -39,6 +39,7 @@ ELSEWHERE = {
     "kaggle clean --yes": "it needs an account: tests/remote/test_kaggle_submit.py asks the emulator",
     "study run --address": "it needs a cluster: tests/study/test_ray_job.py starts one",
     "study run --executor ray": "it needs the extra ray: tests/study/test_ray.py",
+    "checkpoints diff A B": "A and B stand for any two: tests/cli/test_checkpoint_views.py compares two runs",
     "import runs/copy --index 0": "the digest is made up: tests/sharing/test_commands.py brings an earlier state",
 }
 LONG = ("run", "study", "traffic validate")
