@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.serving import serving
+
 SECRET = "T0-very-secret"
 
 
@@ -55,13 +57,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def receiving(status: int = 200) -> Iterator[Receiver]:
     """Run a receiver; status 0 hangs."""
-    server = Receiver(status)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.released.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Receiver(status)) as server:
+        try:
+            yield server
+        finally:
+            server.released.set()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.serving import serving
 from validation_ch7.remote.connections import MAX_REDIRECTS, NETWORK_FAULTS, Connections
 from validation_ch7.remote.transport import Timeouts
 
@@ -53,11 +53,8 @@ def server():
     found = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found.daemon_threads, found.asked, found.connections = True, [], 0
     found.url = f"http://127.0.0.1:{found.server_address[1]}"
-    thread = threading.Thread(target=found.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield found
-    found.shutdown()
-    found.server_close()
+    with serving(found):
+        yield found
 
 
 @pytest.fixture

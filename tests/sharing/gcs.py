@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.serving import serving
+
 PAGE = 2
 """Objects that one page of a listing holds, so that there are several pages."""
 
@@ -132,10 +134,5 @@ def _listing(bucket: str, held: dict[str, bytes], query: dict[str, str]) -> dict
 @contextlib.contextmanager
 def google() -> Iterator[GoogleStandIn]:
     """Run the stand-in."""
-    server = GoogleStandIn()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
+    with serving(GoogleStandIn()) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.serving import serving
+
 PAGE = 3
 """Files that one page of a listing holds, so that there are several pages."""
 _REPOSITORY = r"(models|datasets)/([^/]+/[^/]+)"
@@ -235,10 +237,5 @@ def _folders(names: list[str]) -> list[str]:
 @contextlib.contextmanager
 def hub_server(token: str) -> Iterator[HubStandIn]:
     """Run the stand-in."""
-    server = HubStandIn(token)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
+    with serving(HubStandIn(token)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
