@@ -30,6 +30,12 @@ def rows(folder: Path, full: int, rounds: int, saves: int) -> Iterator[Row]:
     costs = measure.blocking(_new(folder), full, rounds)
     yield from _blocking(f"DQN, {full:,} rows", costs, 1 / 100)
     yield _processor(f"DQN, {full:,} rows", measure.blocking(_new(folder), full, rounds, measure.processor_seconds))
+    if th.cuda.is_available():
+        for size, target in ((0, 1 / 5), (full, 1 / 100)):
+            name = f"CUDA, DQN, {size:,} rows" if size else "CUDA, MLP"
+            turns = rounds if size else 5 * rounds
+            cuda = measure.blocking(_new(folder), size, turns, measure.device_seconds, "cuda")
+            yield from _blocking(name, cuda, target)
     interval = SAVE_FREQ / measure.training_rate(full)
     yield Row("share of wall time, ours", 100 * costs["ours"] / (interval + costs["ours"]), "%", 0.2)
     rival = costs["CheckpointCallback"]
@@ -90,8 +96,9 @@ def table(found: list[Row]) -> str:
 
 def machine() -> dict[str, Any]:
     """Return what the numbers depend on."""
+    device = th.cuda.get_device_name() if th.cuda.is_available() else "none"
     return {"cores": os.cpu_count(), "python": platform.python_version(), "torch": th.__version__, "threads": 1,
-            "torchrl": _torchrl(), "load": os.getloadavg()[0]}  # fmt: skip
+            "cuda": device, "torchrl": _torchrl(), "load": os.getloadavg()[0]}  # fmt: skip
 
 
 def _torchrl() -> str:
@@ -106,6 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a buffer of 100,000 rows and few rounds")
     parser.add_argument("--folder", type=Path, default=None, help="disk to measure on (default: the temporary folder)")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results (default: results/)")
     chosen = parser.parse_args()
     th.set_num_threads(1)
     full, rounds, saves = (100_000, 3, 300) if chosen.quick else (1_000_000, 7, 1000)
@@ -116,11 +124,11 @@ def main() -> None:
             found.append(row)
     facts = machine() | {"rows": full, "rounds": rounds}
     stamp = datetime.now(UTC).date().isoformat() + ("-quick" if chosen.quick else "")
-    RESULTS.mkdir(exist_ok=True)
+    chosen.output.mkdir(exist_ok=True)
     text = f"Machine: {facts}\n\n{table(found)}\n"
-    (RESULTS / f"{stamp}.md").write_text(text, encoding="utf-8")
+    (chosen.output / f"{stamp}.md").write_text(text, encoding="utf-8")
     content = {"machine": facts, "rows": [vars(row) for row in found]}
-    (RESULTS / f"{stamp}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    (chosen.output / f"{stamp}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     print(f"\n{text}")
 
 

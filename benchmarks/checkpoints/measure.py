@@ -60,6 +60,16 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
+def device_seconds(work: Callable[[], object]) -> float:
+    """Return the wall time of ``work`` until the CUDA device has done its part of it, too [s]."""
+    gc.collect()
+    th.cuda.synchronize()
+    begin = time.perf_counter()
+    work()
+    th.cuda.synchronize()
+    return time.perf_counter() - begin
+
+
 def interleaved(rivals: dict[str, Timed], rounds: int) -> dict[str, float]:
     """Return the median of each rival, all of them measured in every round."""
     found: dict[str, list[float]] = {name: [] for name in rivals}
@@ -126,9 +136,9 @@ def _write(path: Path, payload: bytes, total: int) -> None:
         os.fsync(stream.fileno())
 
 
-def blocking(folder: Path, rows: int, rounds: int, clock: Clock = seconds) -> dict[str, float]:
+def blocking(folder: Path, rows: int, rounds: int, clock: Clock = seconds, device: str = "cpu") -> dict[str, float]:
     """Return the median blocking times [s] of a save of a policy, or of a DQN with ``rows`` transitions."""
-    model = dqn(rows) if rows else ppo()
+    model = dqn(rows, device) if rows else ppo(device)
     return interleaved(rivals(model, folder, rows, clock), rounds)
 
 

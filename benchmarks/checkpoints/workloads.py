@@ -42,9 +42,9 @@ class Cheap(gym.Env[Any, Any]):
         return self.np_random.standard_normal(OBSERVATION, dtype=np.float32)
 
 
-def ppo() -> BaseAlgorithm:
+def ppo(device: str = "cpu") -> BaseAlgorithm:
     """Return a PPO with SB3's default network, after one rollout."""
-    model = PPO("MlpPolicy", DummyVecEnv([lambda: Monitor(Cheap())]), n_steps=64, n_epochs=1, device="cpu", seed=0)
+    model = PPO("MlpPolicy", DummyVecEnv([lambda: Monitor(Cheap())]), n_steps=64, n_epochs=1, device=device, seed=0)
     model.learn(64)
     _remember_episodes(model)
     return model
@@ -56,15 +56,15 @@ def _remember_episodes(model: BaseAlgorithm) -> None:
         model.ep_info_buffer.append({"r": index + 0.5, "l": 500, "t": index + 0.25})
 
 
-def empty_dqn(rows: int) -> DQN:
+def empty_dqn(rows: int, device: str = "cpu") -> DQN:
     """Return a DQN whose buffer has room for ``rows`` transitions."""
     env = DummyVecEnv([lambda: Monitor(Cheap())])
-    return DQN("MlpPolicy", env, buffer_size=rows, learning_starts=100, device="cpu", seed=0)
+    return DQN("MlpPolicy", env, buffer_size=rows, learning_starts=100, device=device, seed=0)
 
 
-def dqn(rows: int) -> DQN:
+def dqn(rows: int, device: str = "cpu") -> DQN:
     """Return a DQN whose buffer holds ``rows`` transitions and is full."""
-    model = empty_dqn(rows)
+    model = empty_dqn(rows, device)
     model.learn(8)
     _remember_episodes(model)
     buffer: Any = model.replay_buffer

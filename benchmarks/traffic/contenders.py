@@ -22,8 +22,8 @@ def measure(
 ) -> float:
     """Return environment steps per second of the clock; ``step`` returns how many it did.
 
-    The clock is the processor time of this process, so that other work on the machine does not count; SUMO behind
-    TraCI is a process of its own, which takes the wall clock.
+    The clock is the processor time of this process, so that other work on the machine does not count; what runs
+    beside this process (SUMO behind TraCI, several cores, another device) takes the wall clock.
     """
     for _ in range(warm_up):
         step()
@@ -33,14 +33,14 @@ def measure(
     return done / (clock() - start)
 
 
-def ours(rows: int, seconds: float) -> dict[str, float]:
+def ours(rows: int, seconds: float, **solver: object) -> dict[str, float]:
     import numpy as np
 
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from validation_ch7.environment import make_vec_env
-    from validation_ch7.environment_config import EnvironmentConfig
+    from validation_ch7.environment_config import EnvironmentConfig, Solver
 
-    env = make_vec_env(EnvironmentConfig(), range(rows))
+    env = make_vec_env(EnvironmentConfig(solver=Solver(**solver)), range(rows))
     env.reset()
     actions = np.random.default_rng(0).integers(0, 2, (256, rows))
     count = iter(range(1 << 60))
@@ -49,7 +49,9 @@ def ours(rows: int, seconds: float) -> dict[str, float]:
         env.step(actions[next(count) % 256])
         return rows
 
-    return {"steps_per_s": measure(step, seconds, 130), "decision_s": DECISION_S}
+    alone = solver.keys().isdisjoint({"threads", "device"})
+    clock = time.process_time if alone else time.perf_counter
+    return {"steps_per_s": measure(step, seconds, 130, clock), "decision_s": DECISION_S}
 
 
 def sumo_rl(library: bool, seconds: float, lean: bool = False) -> dict[str, float]:
@@ -148,6 +150,11 @@ CONTENDERS: dict[str, tuple[bool, Callable[[float], dict[str, float]]]] = {
     "ours, 16": (False, lambda seconds: ours(16, seconds)),
     "ours, 64": (False, lambda seconds: ours(64, seconds)),
     "ours, 1024": (False, lambda seconds: ours(1024, seconds)),
+    "ours, 1 environment, float32": (False, lambda seconds: ours(1, seconds, precision="float32")),
+    "ours, 64, float32": (False, lambda seconds: ours(64, seconds, precision="float32")),
+    "ours, 1024 on all cores": (False, lambda seconds: ours(1024, seconds, threads=os.cpu_count())),
+    "ours, 1024 on CUDA": (False, lambda seconds: ours(1024, seconds, device="cuda")),
+    "ours, 16384 on CUDA": (False, lambda seconds: ours(16_384, seconds, device="cuda")),
     "sumo-rl, libsumo": (True, lambda seconds: sumo_rl(True, seconds)),
     "sumo-rl, libsumo, without its infos": (True, lambda seconds: sumo_rl(True, seconds, lean=True)),
     "sumo-rl, TraCI": (True, lambda seconds: sumo_rl(False, seconds)),

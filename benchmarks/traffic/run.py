@@ -3,7 +3,7 @@
 ``--rivals`` is the interpreter of a virtual environment with the rivals: ``pip install eclipse-sumo libsumo sumo-rl
 uxsim`` and LightSim from its repository (github.com/AnthonySu/LightSim). Contenders run one at a time, each in its
 own process on one core, in interleaved rounds; the table holds medians. Results go to
-``benchmarks/traffic/results.json`` and ``results.md``.
+``results.json`` and ``results.md`` in ``benchmarks/traffic/``, or in ``--output``.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def as_table(result: dict[str, Any]) -> str:
         "",
         f"{facts['date']}, {facts['processor']}, {facts['cores']} cores shared with other work (load"
         f" {facts['load']:.1f} at the start), Python {facts['python']}.",
-        "Seconds are processor time of one core, except for TraCI (two processes) and the first step, which take the",
-        "wall clock. Contenders run in interleaved rounds; medians.",
+        "Seconds are processor time of one core, except for TraCI (two processes), several cores, CUDA, the first step",
+        "and training, which take the wall clock. Contenders run in interleaved rounds; medians.",
         "",
         "| contender | env steps/s | simulated s per s | ratio of steps to sumo-rl (libsumo) |",
         "|---|---|---|---|",
@@ -120,6 +120,7 @@ def main() -> None:
     parser.add_argument("--rivals", default=sys.executable)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=HERE, help="folder of the results (default: beside this file)")
     options = parser.parse_args()
     result: dict[str, Any] = {"machine": machine()}
     result["race"] = race(options.rivals, options.seconds, options.rounds)
@@ -137,8 +138,8 @@ def main() -> None:
     }
     result["scaling"] = figures.scaling()
     result["training"] = training.throughput(options.rounds)
-    (HERE / "results.json").write_text(json.dumps(result, indent=2) + "\n")
-    (HERE / "results.md").write_text(as_table(result))
+    (options.output / "results.json").write_text(json.dumps(result, indent=2) + "\n")
+    (options.output / "results.md").write_text(as_table(result))
     print(as_table(result))
 
 

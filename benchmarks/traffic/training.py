@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from statistics import median
@@ -56,15 +57,30 @@ class NullVecEnv(VecEnv):
 DEFAULT = EnvironmentConfig()
 SHORT_ROADS = EnvironmentConfig(network=Network(entry_length_m=250))
 SECTION = load_section(section_file("section_7_6_rl_performance")).environment  # traffic_light_control
+
+
+def on_all_cores(config: EnvironmentConfig) -> EnvironmentConfig:
+    """Return the same environment with its batch shared among all cores."""
+    return config.model_copy(update={"solver": config.solver.model_copy(update={"threads": os.cpu_count()})})
+
+
 ENVIRONMENTS: dict[str, Callable[[int], VecEnv]] = {
     "ours": lambda rows: make_vec_env(DEFAULT, range(rows)),
     "ours, roads of 250 m": lambda rows: make_vec_env(SHORT_ROADS, range(rows)),
     "DummyVecEnv of ours": lambda rows: DummyVecEnv([TrafficEnv] * rows),
     "null": lambda rows: NullVecEnv(DEFAULT, rows),
     "ours, section 7.6": lambda rows: make_vec_env(SECTION, range(rows)),
+    "ours, all cores": lambda rows: make_vec_env(on_all_cores(DEFAULT), range(rows)),
+    "ours, section 7.6, all cores": lambda rows: make_vec_env(on_all_cores(SECTION), range(rows)),
     "null, section 7.6": lambda rows: NullVecEnv(SECTION, rows),
 }
-SHARES = (("ours", "null"), ("ours, roads of 250 m", "null"), ("ours, section 7.6", "null, section 7.6"))
+SHARES = (
+    ("ours", "null"),
+    ("ours, all cores", "null"),
+    ("ours, roads of 250 m", "null"),
+    ("ours, section 7.6", "null, section 7.6"),
+    ("ours, section 7.6, all cores", "null, section 7.6"),
+)
 """Which rates are compared with which ceiling; observations of short roads have the shape of the default's."""
 
 
@@ -101,9 +117,9 @@ def throughput(rounds: int = 3) -> list[dict[str, Any]]:
         for _ in range(rounds):
             for kind, make in ENVIRONMENTS.items():
                 model = build(make(size))
-                start = time.process_time()
+                start = time.perf_counter()
                 model.learn(steps)
-                rates[kind].append(model.num_timesteps / (time.process_time() - start))
+                rates[kind].append(model.num_timesteps / (time.perf_counter() - start))
         rows.append(
             {"algorithm": name, "environments": size, **{kind: median(values) for kind, values in rates.items()}}
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,13 @@ from validation_ch7.environment_config import EnvironmentConfig
 
 SEED = 7
 _TINY = {"net_arch": [8]}
+DEVICE = "CASES_DEVICE"
+"""The environment variable that names the device of every case; it reaches child processes too."""
+
+
+def device() -> str:
+    """Return the device that the cases train on: the processor unless :data:`DEVICE` says otherwise."""
+    return os.environ.get(DEVICE, "cpu")
 
 
 @dataclass(frozen=True)
@@ -69,14 +77,14 @@ def on_policy(kind: type[Any], env: Any, policy: str = "MlpPolicy", **options: A
     """Return a tiny PPO or A2C, or a relative of theirs."""
     small = {"n_steps": 5} if kind is A2C else {"n_steps": 32, "batch_size": 16, "n_epochs": 2}
     kwargs = _TINY | options.pop("policy_kwargs", {})
-    return kind(policy, env, seed=SEED, policy_kwargs=kwargs, device="cpu", **small | options)
+    return kind(policy, env, seed=SEED, policy_kwargs=kwargs, device=device(), **small | options)
 
 
 def off_policy(kind: type[Any], env: Any, policy: str = "MlpPolicy", **options: Any) -> BaseAlgorithm:
     """Return a tiny model with a replay buffer that wraps within a few hundred steps."""
     small = {"buffer_size": 150, "learning_starts": 40, "batch_size": 8}
     kwargs = _TINY | options.pop("policy_kwargs", {})
-    return kind(policy, env, seed=SEED, policy_kwargs=kwargs, device="cpu", **small | options)
+    return kind(policy, env, seed=SEED, policy_kwargs=kwargs, device=device(), **small | options)
 
 
 def _noise(kind: type[Any]) -> Any:

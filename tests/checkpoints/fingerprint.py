@@ -39,6 +39,8 @@ def fingerprint(model: BaseAlgorithm, callback: BaseCallback | None = None) -> d
     parts["episodes"] = [(info["r"], info["l"]) for info in model.ep_info_buffer or ()]
     parts["successes"] = list(model.ep_success_buffer or ())
     parts |= {"python rng": random.getstate(), "torch rng": th.get_rng_state()}
+    if model.device.type == "cuda":
+        parts["cuda rng"] = th.cuda.get_rng_state_all()
     parts["numpy rng"] = np.random.get_state(legacy=False)
     parts["action space rng"] = _generator(model.action_space)
     parts["env action space rng"] = _generator(model.env.action_space if model.env else None)

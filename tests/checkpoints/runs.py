@@ -18,16 +18,20 @@ import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
-from tests.checkpoints.cases import Case, case
+from tests.checkpoints.cases import Case, case, device
 from tests.checkpoints.fingerprint import fingerprint
 from validation_ch7.checkpoints import CheckpointStore, LearnResult, learn_resumable
 
 PREFIX = "task"
 
 
-@functools.cache
 def uninterrupted(name: str, total: int | None = None) -> dict[str, str]:
     """Return the fingerprint of plain ``model.learn()``, without any code of the package under test."""
+    return _uninterrupted(name, total, device())
+
+
+@functools.cache
+def _uninterrupted(name: str, total: int | None, _: str) -> dict[str, str]:
     th.set_num_threads(1)
     model = case(name).build()
     with tempfile.TemporaryDirectory() as folder:
@@ -100,7 +104,8 @@ def killed(name: str, root: Path, seed: int, kills: int = 4) -> dict[str, str]:
 
 
 def _exit_code(name: str, root: Path, report: Path, fuse: tuple[int, float]) -> int | None:
-    child = multiprocessing.get_context("fork").Process(target=_child, args=(name, root, report, fuse))
+    method = "fork" if device() == "cpu" else "spawn"  # CUDA does not survive a fork
+    child = multiprocessing.get_context(method).Process(target=_child, args=(name, root, report, fuse))
     child.start()
     child.join()
     return child.exitcode

@@ -7,11 +7,12 @@ PPO to 128 steps on two normalised CartPoles, DQN to 100 steps on one.
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch as th
 
 from tests.checkpoints.golden_sets import dqn, ppo
-from validation_ch7.checkpoints import CheckpointStore, learn_resumable
+from validation_ch7.checkpoints import CheckpointStore, learn_resumable, resume
 from validation_ch7.checkpoints.generators import put_generators, take_generators
 from validation_ch7.checkpoints.loop import grade
 from validation_ch7.session import Exactness
@@ -79,11 +80,26 @@ def test_a_chain_goes_from_the_processor_to_a_gpu_and_back(tmp_path, build, pref
     store = CheckpointStore(tmp_path, prefix)
     results = [learn_resumable(build(device), 384, store, session_timesteps=128) for device in ("cpu", "cuda", "cpu")]
     assert [result.steps_after for result in results] == [128, 256, 384]
-    assert [result.lost for result in results] == [(), (), ()]
+    assert [result.exactness for result in results] == ["exact", "statistical", "statistical"]
+    assert results[0].lost == () and results[1].lost[0].startswith("device (cpu in the checkpoint, cuda, ")
+    assert len(results[2].lost) == 2 and results[2].lost[0].endswith("cpu now: its arithmetic rounds differently)")
 
 
 def test_generators_of_devices_that_are_not_here_lower_the_grade_and_are_named():
     node, arrays = take_generators()
-    lost = put_generators(node | {"cuda": node["cuda"] + 1}, arrays)
-    assert len(lost) == 1 and "CUDA device(s)" in lost[0]
+    here = th.cuda.device_count()
+    states = {f"rng_cuda_{index}": np.array([7] + [0] * 15, np.uint8) for index in range(here + 1)}
+    assert put_generators(node | {"cuda": here + 1}, arrays | states) == []  # seeded, but nobody has drawn from it
+    states[f"rng_cuda_{here}"][8] = 4
+    lost = put_generators(node | {"cuda": here + 1}, arrays | states)
+    assert lost == [f"generators of {here + 1} CUDA device(s); {here} here"]
     assert grade(lost) is Exactness.STATISTICAL
+
+
+def test_another_device_lowers_the_grade_and_is_named(tmp_path, monkeypatch):
+    store = CheckpointStore(tmp_path, "ppo")
+    learn_resumable(ppo(), 128, store)
+    monkeypatch.setattr(resume, "device_name", lambda _: "cuda, Tesla P100")
+    result = learn_resumable(ppo(), 256, store)
+    assert (result.exactness, result.steps_after) == (Exactness.STATISTICAL, 256)
+    assert result.lost == ("device (cpu in the checkpoint, cuda, Tesla P100 now: its arithmetic rounds differently)",)

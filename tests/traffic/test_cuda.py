@@ -43,7 +43,8 @@ print("equal", pair[0].vehicles().sum())
 
 
 def run(script: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, **variables, "PYTHONPATH": str(Path(__file__).parents[2])}
+    path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, **variables, "PYTHONPATH": os.pathsep.join(path)}
     return subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
 
 

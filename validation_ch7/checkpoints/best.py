@@ -43,7 +43,7 @@ def save_best(
         exactness=Exactness.WEIGHTS_ONLY,
         lost=("replay buffer and callbacks (the best model is for use, not for resuming)",),
         compatibility=describe_model(model, environment),
-        software=software_versions(),
+        software=software_versions(model.device),
         metrics=dict(metrics),
         members=describe_members(members),
     ).sealed()

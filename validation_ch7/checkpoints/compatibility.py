@@ -128,10 +128,10 @@ def report(
     manifest: Manifest, current: Compatibility, software: Mapping[str, str] | None = None
 ) -> CompatibilityReport:
     """Return the comparison of a checkpoint's manifest with the facts of the current model."""
-    versions = (
-        _differing(manifest.software, software, "the run goes on; numbers may differ in their last bits", "")
-        if software
-        else []
+    saved, here = manifest.software, software or {}
+    known = {name: saved[name] for name in here if name in saved}  # older manifests do not name the device
+    versions = _differing(
+        known, {name: here[name] for name in known}, "the run goes on; numbers may differ in their last bits"
     )
     return CompatibilityReport(
         (*compare(manifest.compatibility, current), *versions),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import random
 from array import array
 from typing import Any
@@ -14,12 +13,14 @@ from numpy.typing import NDArray
 from validation_ch7.checkpoints.graph import Node, generator_node, generator_state
 
 _WORDS = 625
+_OFFSET = 8
+"""Where the state of a CUDA generator counts what was drawn, behind its seed; zeros: nobody has drawn from it."""
 
 
 def take_generators() -> tuple[Node, dict[str, NDArray[Any]]]:
     """Return the state of every global generator, as JSON values and arrays."""
     version, words, gauss = random.getstate()
-    cuda = th.cuda.get_rng_state_all() if _has_cuda() else []
+    cuda = th.cuda.get_rng_state_all() if th.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     legacy = np.random.get_state(legacy=False)
     numpy_state = {**legacy, "state": {**legacy["state"], "key": None}}
     arrays: dict[str, NDArray[Any]] = {
@@ -29,9 +30,6 @@ def take_generators() -> tuple[Node, dict[str, NDArray[Any]]]:
     }
     arrays |= {f"rng_cuda_{index}": state.numpy() for index, state in enumerate(cuda)}
     return {"python": [version, gauss], "numpy": generator_node(numpy_state), "cuda": len(cuda)}, arrays
-
-
-_has_cuda = functools.cache(th.cuda.is_available)
 
 
 def put_generators(node: Node, arrays: dict[str, NDArray[Any]]) -> list[str]:
@@ -53,6 +51,8 @@ def put_generators(node: Node, arrays: dict[str, NDArray[Any]]) -> list[str]:
 
 def _put_cuda(saved: int, arrays: dict[str, NDArray[Any]]) -> list[str]:
     present = th.cuda.device_count() if th.cuda.is_available() else 0
-    for index in range(min(saved, present)):
-        th.cuda.set_rng_state(th.from_numpy(arrays[f"rng_cuda_{index}"].copy()), index)
-    return [] if saved == present else [f"generators of {saved} CUDA device(s); {present} here"]
+    states = [arrays[f"rng_cuda_{index}"] for index in range(saved)]
+    for index, state in enumerate(states[:present]):
+        th.cuda.set_rng_state(th.from_numpy(state.copy()), index)
+    drawn = any(state[_OFFSET:].any() for state in states[present:])
+    return [f"generators of {saved} CUDA device(s); {present} here"] if drawn else []

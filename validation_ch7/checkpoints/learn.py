@@ -162,7 +162,7 @@ def _resume(
     environment: Mapping[str, Any] | None,
     trust_foreign: bool,
 ) -> Resumed | None:
-    current, software = describe_model(model, environment), software_versions()
+    current, software = describe_model(model, environment), software_versions(model.device)
     if resume is None:
         return resume_newest(store, model, current, log, software=software, trust_foreign=trust_foreign)
     found = resume_from(store, Path(resume), model, current, log, software=software, trust_foreign=trust_foreign)

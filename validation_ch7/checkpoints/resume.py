@@ -98,12 +98,24 @@ def restore_model(model: BaseAlgorithm, archive: Archive, chunks: Path) -> Train
     state = read_state(archive)
     restore_weights(model, archive.members, archive.path)
     model.num_timesteps = archive.manifest.steps
+    here = device_name(model.device)
+    if (there := archive.manifest.software.get("device", here)) != here:
+        state.lost.append(f"device ({there} in the checkpoint, {here} now: its arithmetic rounds differently)")
     if isinstance(model, OffPolicyAlgorithm) and model.replay_buffer is not None:
         if archive.manifest.replay is None:
             state.lost.append("replay buffer (not in the checkpoint)")
         else:
             restore_replay(model.replay_buffer, model.n_envs, archive, chunks, state)
     return state
+
+
+def device_name(device: th.device) -> str:
+    """Return what computes, as manifests name it.
+
+    >>> device_name(th.device("cpu"))
+    'cpu'
+    """
+    return f"cuda, {th.cuda.get_device_name(device)}" if device.type == "cuda" else device.type
 
 
 def restore_policy(model: BaseAlgorithm, archive: Archive) -> TrainingState:

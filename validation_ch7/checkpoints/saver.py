@@ -28,7 +28,7 @@ from validation_ch7.checkpoints.arrays import pack_arrays
 from validation_ch7.checkpoints.compatibility import describe_model
 from validation_ch7.checkpoints.manifest import Boundary, Manifest, utc_now
 from validation_ch7.checkpoints.replay import ReplayRecorder, write_chunks
-from validation_ch7.checkpoints.resume import state_members
+from validation_ch7.checkpoints.resume import device_name, state_members
 from validation_ch7.checkpoints.retention import Retention
 from validation_ch7.checkpoints.sb3_members import Sb3Members
 from validation_ch7.checkpoints.snapshot import Snapshot, saved_attributes, take_snapshot
@@ -162,7 +162,7 @@ class Saver:
         self._inherited, self._lost = lineage.exactness, lineage.lost
         self._metrics, self._clock = metrics, clock
         self._compatibility = describe_model(model, environment)
-        self._software = software_versions()
+        self._software = software_versions(model.device)
         self._sb3 = Sb3Members()
         self._sb3.prepare(saved_attributes(model))
         self._writer = Writer(settings.asynchronous)
@@ -269,7 +269,8 @@ def worst(*grades: Exactness) -> Exactness:
     return max(grades, key=_GRADES.index)
 
 
-def software_versions() -> dict[str, str]:
-    """Return the versions that a number may depend on."""
+def software_versions(device: th.device) -> dict[str, str]:
+    """Return the versions that a number may depend on, and the ``device`` that computes it."""
     modules = {"stable-baselines3": stable_baselines3, "torch": th, "gymnasium": gymnasium, "numpy": np}
-    return {"python": python_version(), **{name: str(module.__version__) for name, module in modules.items()}}
+    versions = {name: str(module.__version__) for name, module in modules.items()}
+    return {"python": python_version(), **versions, "device": device_name(device)}

@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from validation_ch7.environment.accounting import account, number_of
 from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.traffic import MEASURES, base_flows, draw_arrivals, make_simulator, summarise
-
-_SUMS, _PEAKS = slice(0, 5), slice(5, 7)
-"""Rows of the measures that add up over an episode, and those of which the greatest counts."""
 
 
 class EpisodeBatch:
@@ -43,6 +41,9 @@ class EpisodeBatch:
         self._flows = base_flows(config, self.simulator.layout)
         self._choices = 2 if config.signal.action == "switch" else self.simulator.layout.phases
         self._idle = np.full((rows, self.simulator.layout.intersections), -1, np.int64)
+        self._none = np.zeros(rows, np.bool_)
+        self._pay = (number_of(config.reward), config.reward.scale_veh * self.simulator.layout.intersections)
+        self._all_run = False
 
     def begin(self, row: int) -> None:
         """Start a new episode in one row."""
@@ -51,6 +52,7 @@ class EpisodeBatch:
         self.returns[row] = 0.0
         self.totals[row] = 0.0
         self.running[row] = True
+        self._all_run = bool(self.running.all())
 
     def observe(self) -> NDArray[np.float32]:
         """Return the observations of all rows, (rows, size), without advancing."""
@@ -73,25 +75,28 @@ class EpisodeBatch:
         """
         wanted = self.phases_for(actions)
         self._check_running()
-        if skip is not None:
-            wanted[skip] = -1
-        observation = self.simulator.step(wanted)
-        measures, peaks = self.simulator.measures, self.totals[:, _PEAKS]
-        self.totals[:, _SUMS] += measures[:, _SUMS]
-        np.maximum(peaks, measures[:, _PEAKS], out=peaks)
-        rewards = self._reward(measures)
         if skip is None:
-            self.elapsed_s += self.config.decision_s
+            skip = self._none
         else:
-            rewards[skip] = 0.0
-            self.elapsed_s += self.config.decision_s * ~skip
-        self.returns += rewards
-        done = self.simulator.clock >= self.simulator.arrivals.shape[1]
-        np.logical_not(done, out=self.running)
+            wanted[skip] = -1
+        simulator = self.simulator
+        observation = simulator.step(wanted)
+        rewards, done = np.empty(len(wanted)), np.empty(len(wanted), np.bool_)
+        horizon, seconds = simulator.arrivals.shape[1], float(self.config.decision_s)
+        sums = (self.totals, self.returns, self.elapsed_s)
+        ended = account(
+            simulator.measures, skip, simulator.clock, horizon, seconds, *self._pay, *sums, rewards, done, self.running
+        )
+        self._all_run = ended == 0
         return observation, rewards, done
 
+    @property
+    def all_run(self) -> bool:
+        """Whether no row is at its horizon or still to be reset."""
+        return self._all_run
+
     def _check_running(self) -> None:
-        if not self.running.all():
+        if not self._all_run:
             raise ConfigurationError(
                 "The episode has not begun, or is over.",
                 where=f"row {int(np.argmin(self.running))}",
@@ -124,19 +129,6 @@ class EpisodeBatch:
             found=found,
             remedy="give one integer per intersection, as action_space describes",
         )
-
-    def _reward(self, measures: NDArray[Any]) -> NDArray[np.float64]:
-        scale = self.config.reward.scale_veh * self.simulator.layout.intersections
-        match self.config.reward.kind:
-            case "delay":
-                reward = -(measures[:, 0, 0] + measures[:, 0, 1]) / (scale * self.config.decision_s)
-            case "queue":
-                reward = -(measures[:, 2, 0] + measures[:, 2, 1]) / scale
-            case "pressure":
-                reward = -measures[:, 6, 1] / scale
-            case "throughput":
-                reward = (measures[:, 4, 0] + measures[:, 4, 1]) / scale
-        return np.asarray(reward)
 
     def statistics(self, row: int) -> dict[str, float]:
         """Return the traffic statistics of one row's current episode."""
@@ -173,3 +165,4 @@ class EpisodeBatch:
             generator.bit_generator.state = saved
         for name in ("returns", "totals", "elapsed_s", "running"):
             getattr(self, name)[...] = state[name]
+        self._all_run = bool(self.running.all())

@@ -29,15 +29,15 @@ def inlined(function: Part) -> Part:
     return cast("Part", _njit(error_model="numpy", _nrt=False, forceinline=True)(function))
 
 
-def fused(function: Callable[..., None]) -> Callable[..., None]:
+def fused(function: Part) -> Part:
     """Compile a function, keeping the machine code on disk where there is a place for it.
 
     Numba stores it beside the source, else in the user's cache folder, or where NUMBA_CACHE_DIR says.
     """
     try:
-        return cast("Callable[..., None]", _njit(error_model="numpy", _nrt=False, nogil=True, cache=True)(function))
+        return cast("Part", _njit(error_model="numpy", _nrt=False, nogil=True, cache=True)(function))
     except RuntimeError:
-        return cast("Callable[..., None]", _njit(error_model="numpy", _nrt=False, nogil=True)(function))
+        return cast("Part", _njit(error_model="numpy", _nrt=False, nogil=True)(function))
 
 
 def fingerprint(functions: Iterable[Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,7 @@ class Simulator:
         threads = min(config.solver.threads, size)
         edges = [size * part // threads for part in range(threads + 1)]
         self._shares = [slice(*pair) for pair in itertools.pairwise(edges)]
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
         tables, entries = self.layout.tables, len(self.layout.entries)
         self.x: Array = np.zeros((size, 4, self.layout.slots), tables.rate.dtype)
         self.queue: Floats = np.zeros((size, entries, 2))
@@ -80,27 +79,20 @@ class Simulator:
                 environment as it is and only observes it.
         """
         observation = np.empty((self.size, self.layout.observation_size), np.float32)
+        state = (self.x, self.queue, self.signal, self.arrivals, self.clock)
+        arrays = (*state, wanted, self.measures, self.roads, observation)
         if self._pool is None:
-            self._run(wanted, observation, slice(None), self._scratch[0])
+            self._advance(self.layout.tables, *arrays, self._scratch[0])
         else:
-            run = partial(self._run, wanted, observation)
-            list(self._pool.map(run, self._shares, self._scratch))
+            first, *others = zip(self._shares, self._scratch, strict=True)
+            begun = [self._pool.submit(self._run, arrays, *share) for share in others]
+            self._run(arrays, *first)
+            for share in begun:
+                share.result()
         return observation
 
-    def _run(self, wanted: Integers, observation: Array, rows: slice, work: Scratch) -> None:
-        self._advance(
-            self.layout.tables,
-            self.x[rows],
-            self.queue[rows],
-            self.signal[rows],
-            self.arrivals[rows],
-            self.clock[rows],
-            wanted[rows],
-            self.measures[rows],
-            self.roads[rows],
-            observation[rows],
-            work,
-        )
+    def _run(self, arrays: tuple[Array, ...], rows: slice, work: Scratch) -> None:
+        self._advance(self.layout.tables, *(array[rows] for array in arrays), work)
 
     def vehicles(self, rows: slice = slice(None)) -> Floats:
         """Return the vehicles in each environment, outside and on the roads, by class, shape (size, 2) [veh]."""

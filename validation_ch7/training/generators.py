@@ -17,7 +17,7 @@ def undisturbed_generators() -> Iterator[None]:
     An evaluation happens between two updates of a training run that must not notice it.
     """
     python, legacy, torch_cpu = random.getstate(), np.random.get_state(), th.get_rng_state()
-    cuda = th.cuda.get_rng_state_all() if th.cuda.is_available() else []
+    cuda = th.cuda.get_rng_state_all() if th.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
