@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
@@ -26,7 +28,8 @@ from validation_ch7.checkpoints.compatibility import describe_model
 from validation_ch7.checkpoints.generators import take_generators
 from validation_ch7.checkpoints.graph_capture import Capture
 from validation_ch7.checkpoints.select import resume_newest
-from validation_ch7.checkpoints.snapshot import sde_matrices, take_model
+from validation_ch7.checkpoints.snapshot import sde_matrices, take_model, torch_state
+from validation_ch7.checkpoints.tensors import copy_tensors
 
 Timed = Callable[[], float]
 Clock = Callable[[Callable[[], object]], float]
@@ -282,6 +285,23 @@ def capture(rounds: int) -> dict[str, float]:
 
     model.learn(64 * rounds, callback=AtBoundary(), reset_num_timesteps=False)
     return {name: statistics.median(values) for name, values in found.items()}
+
+
+def floor(rows: int, rounds: int) -> float:
+    """Return the median time of what no exact save can do without [s].
+
+    SB3's state dictionaries and a copy of their tensors, and the states of the generators of Python, numpy and torch.
+    """
+    model = dqn(rows)
+
+    def take() -> None:
+        for part in torch_state(model):
+            copy_tensors(part)
+        random.getstate()
+        np.random.get_state()
+        th.get_rng_state()
+
+    return statistics.median(seconds(take) for _ in range(rounds))
 
 
 def crowded(folder: Path, count: int, rounds: int) -> dict[str, float]:
