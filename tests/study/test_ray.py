@@ -5,6 +5,7 @@ Needs the extra ``ray``. Each test runs the command as people type it.
 
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -77,6 +78,13 @@ def test_a_killed_driver_takes_its_ray_along_and_the_same_command_ends_where_one
     assert answer["evaluations"]["done"] == answer["evaluations"]["count"]
 
 
+def free_port(host: str) -> int:
+    """Return a port that nobody listens at; the cluster of the test before may still be closing its own."""
+    with socket.socket() as listener:
+        listener.bind((host, 0))
+        return listener.getsockname()[1]
+
+
 class Nodes:
     """A cluster of two nodes on this machine, one CPU each, with a token and a job server."""
 
@@ -84,9 +92,11 @@ class Nodes:
         self.token = folder / "token"
         self.token.write_text("0123456789abcdef" * 4, encoding="utf-8")
         self.environment = {**os.environ, **CLUSTER, "RAY_AUTH_TOKEN_PATH": str(self.token)}
-        self.address, self.jobs = f"{HEAD}:46379", "http://127.0.0.1:48265"
-        server = ("--include-dashboard=true", "--dashboard-host=127.0.0.1", "--dashboard-port=48265")
-        self.nodes = [self.start("--head", f"--node-ip-address={HEAD}", "--port=46379", *server)]
+        port, jobs, client = (free_port(host) for host in (HEAD, "127.0.0.1", HEAD))
+        self.address, self.jobs = f"{HEAD}:{port}", f"http://127.0.0.1:{jobs}"
+        server = ("--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={jobs}")
+        ports = (f"--port={port}", f"--ray-client-server-port={client}")
+        self.nodes = [self.start("--head", f"--node-ip-address={HEAD}", *ports, *server)]
         self.nodes.append(self.start(f"--address={self.address}", f"--node-ip-address={OTHER}"))
 
     def start(self, *flags: str) -> subprocess.Popen:
