@@ -139,6 +139,7 @@ def test_kill_9_of_everything_then_the_same_command_ends_where_one_run_ends(tmp_
     assert newest_state(killed) == newest_state(whole)
 
 
+@pytest.mark.slow
 @posix_only
 def test_ctrl_c_saves_restores_and_exits_130_and_the_next_run_finishes(tmp_path):
     place = Place(tmp_path / "work")
@@ -159,6 +160,7 @@ def test_ctrl_c_saves_restores_and_exits_130_and_the_next_run_finishes(tmp_path)
     assert (answer["steps_before"] > 0, answer["steps_after"], answer["resumed_from"]) == (True, 16384, saved.name)
 
 
+@pytest.mark.slow
 def test_two_runs_of_the_command_print_one_json_object_each_and_the_second_resumes(tmp_path):
     place = Place(tmp_path / "with space")
     first = run(place, "--quick", "--json", PYTHONIOENCODING="cp1252")
