@@ -43,7 +43,7 @@ def race(rivals: str, seconds: float, rounds: int) -> dict[str, dict[str, Any]]:
             command = [rivals if foreign else sys.executable, str(HERE / "contenders.py"), name, str(seconds)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
             if done.returncode:
-                missing[name] = done.stderr.strip().splitlines()[-1]
+                missing[name] = [line for line in done.stderr.splitlines() if line.strip() and line[0] != " "][-1]
             else:
                 answer = [line for line in done.stdout.splitlines() if line.startswith("{")]
                 found[name].append(json.loads(answer[-1]))

@@ -128,10 +128,11 @@ def report(
     manifest: Manifest, current: Compatibility, software: Mapping[str, str] | None = None
 ) -> CompatibilityReport:
     """Return the comparison of a checkpoint's manifest with the facts of the current model."""
-    saved, here = manifest.software, software or {}
-    known = {name: saved[name] for name in here if name in saved}  # older manifests do not name the device
-    versions = _differing(
-        known, {name: here[name] for name in known}, "the run goes on; numbers may differ in their last bits"
+    here = dict(software or {})
+    if "device" not in manifest.software:  # older manifests do not name it
+        here.pop("device", None)
+    versions = (
+        _differing(manifest.software, here, "the run goes on; numbers may differ in their last bits") if here else []
     )
     return CompatibilityReport(
         (*compare(manifest.compatibility, current), *versions),

@@ -43,7 +43,7 @@ class EpisodeBatch:
         self._idle = np.full((rows, self.simulator.layout.intersections), -1, np.int64)
         self._none = np.zeros(rows, np.bool_)
         self._pay = (number_of(config.reward), config.reward.scale_veh * self.simulator.layout.intersections)
-        self._all_run = False
+        self._all_go_on = False
 
     def begin(self, row: int) -> None:
         """Start a new episode in one row."""
@@ -52,7 +52,6 @@ class EpisodeBatch:
         self.returns[row] = 0.0
         self.totals[row] = 0.0
         self.running[row] = True
-        self._all_run = bool(self.running.all())
 
     def observe(self) -> NDArray[np.float32]:
         """Return the observations of all rows, (rows, size), without advancing."""
@@ -87,16 +86,16 @@ class EpisodeBatch:
         ended = account(
             simulator.measures, skip, simulator.clock, horizon, seconds, *self._pay, *sums, rewards, done, self.running
         )
-        self._all_run = ended == 0
+        self._all_go_on = ended == 0
         return observation, rewards, done
 
     @property
-    def all_run(self) -> bool:
-        """Whether no row is at its horizon or still to be reset."""
-        return self._all_run
+    def all_go_on(self) -> bool:
+        """Whether no row reached its horizon in the last step."""
+        return self._all_go_on
 
     def _check_running(self) -> None:
-        if not self._all_run:
+        if not self._all_go_on and not self.running.all():
             raise ConfigurationError(
                 "The episode has not begun, or is over.",
                 where=f"row {int(np.argmin(self.running))}",
@@ -165,4 +164,4 @@ class EpisodeBatch:
             generator.bit_generator.state = saved
         for name in ("returns", "totals", "elapsed_s", "running"):
             getattr(self, name)[...] = state[name]
-        self._all_run = bool(self.running.all())
+        self._all_go_on = False

@@ -87,7 +87,7 @@ class TrafficVecEnv(VecEnv):
         """Advance every row by one decision."""
         observation, rewards, done = self.batch.step(self._actions)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        if not self.batch.all_run:
+        if not self.batch.all_go_on:
             observation = self._begin_again(observation, done, infos)
         return observation, rewards.astype(np.float32), done, infos
 
