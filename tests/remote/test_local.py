@@ -82,6 +82,22 @@ def test_end_that_nobody_saw_is_judged_by_the_outputs(backend, tmp_path):
     assert "exit status unknown" in status.message
 
 
+@posix
+def test_exit_status_is_known_where_the_session_ends_while_one_looks(backend, tmp_path, monkeypatch):
+    ref = backend.submit(make_request(tmp_path, wait_for=str(tmp_path / "go"), exit=4))
+    real = local.alive
+
+    def ends_just_before(process, script):
+        (tmp_path / "go").touch()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # without taking the status from whoever asks next
+        return real(process, script)
+
+    monkeypatch.setattr(local, "alive", ends_just_before)
+    status = backend.status(ref)
+    assert status.state is SessionState.ERROR
+    assert "exit status 4" in status.message
+
+
 def test_another_process_with_the_same_id_is_not_taken_for_the_session(backend, tmp_path):
     ref = backend.submit(make_request(tmp_path))
     until_over(backend, ref)

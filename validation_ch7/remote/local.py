@@ -120,10 +120,9 @@ class LocalBackend:
     def status(self, ref: SessionRef) -> SessionStatus:
         """Return its state now, and stop it where it has passed its limit."""
         folder = self._folder(ref.session_id)
-        process = self._observe(folder)
+        process, running = self._observe(folder)
         if process is None:
             return SessionStatus(SessionState.ERROR, f"no process was ever started in {folder}")
-        running = alive(process, folder / "kernel.py")
         if running is not None and process.exit_code is None:
             self._enforce_limit(folder, process, running)
             return SessionStatus(SessionState.RUNNING, f"process {process.pid}")
@@ -159,8 +158,7 @@ class LocalBackend:
     def cancel(self, ref: SessionRef) -> None:
         """Ask the session to stop; does nothing where it has ended."""
         folder = self._folder(ref.session_id)
-        process = self._observe(folder)
-        running = alive(process, folder / "kernel.py") if process else None
+        process, running = self._observe(folder)
         if process and running and process.exit_code is None:
             process.model_copy(update={"cancelled": True}).write(folder)
             terminate(running)
@@ -232,19 +230,20 @@ class LocalBackend:
         started.write(folder)
         return started
 
-    def _observe(self, folder: Path) -> LocalProcess | None:
-        """Return what is known of the session, after adding what can be learned now."""
+    def _observe(self, folder: Path) -> tuple[LocalProcess | None, psutil.Process | None]:
+        """Return what is known of the session, after adding what can be learned now, and its process while it runs."""
         process = read_process(folder)
         if process is None:
-            return None
+            return None, None
         if process.pid is None and (found := find_by_script(folder / "kernel.py")):
             process = process.model_copy(update={"pid": found.pid, "created": found.create_time()})
             process.write(folder)
+        running = alive(process, folder / "kernel.py")  # before the exit status: one that has ended here has one there
         child = self._children.get(process.session_id)
         if process.exit_code is None and child is not None and child.poll() is not None:
             process = process.model_copy(update={"exit_code": child.returncode})
             process.write(folder)
-        return process
+        return process, running
 
     def _enforce_limit(self, folder: Path, process: LocalProcess, running: psutil.Process) -> None:
         used_s = self._clock() - (process.created or process.submitted)
