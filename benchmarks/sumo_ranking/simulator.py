@@ -117,10 +117,11 @@ class SumoSimulator(Simulator):
         self._interval_s = config.decision_s
         self._open = np.zeros(len(self.layout.tables.links), np.bool_)
 
-    def restart(self, row: int, arrivals: Array) -> None:
-        """Begin an episode in one row, here and there."""
-        super().restart(row, arrivals)
-        self.rivals[row].send({"seed": sumo_seed(arrivals)})
+    def restart(self, rows: Sequence[int], arrivals: Array) -> None:
+        """Begin an episode in some rows, here and there."""
+        super().restart(rows, arrivals)
+        for row, drawn in zip(rows, arrivals, strict=True):
+            self.rivals[row].send({"seed": sumo_seed(drawn)})
 
     def step(self, wanted: Integers) -> Array:
         """Advance SUMO by one decision and return the observations, as :class:`Simulator` does."""
@@ -213,8 +214,8 @@ def _play_together(
     config: EnvironmentConfig, controller: Controller, seeds: Sequence[int], simulator: SumoSimulator
 ) -> list[dict[str, float]]:
     flows = base_flows(config, simulator.layout)
-    for row, seed in enumerate(seeds):
-        simulator.restart(row, draw_arrivals(config, simulator.layout, flows, np.random.default_rng(seed)))
+    generators = [np.random.default_rng(seed) for seed in seeds]
+    simulator.restart(range(len(seeds)), draw_arrivals(config, simulator.layout, flows, generators))
     totals = np.zeros((len(seeds), len(MEASURES), 2))
     for _ in range(config.steps_per_episode):
         simulator.step(controller.decide(simulator))
@@ -224,7 +225,7 @@ def _play_together(
     for rival in simulator.rivals:
         rival.send({"conclude": True})
     own = [rival.receive()["delay"] for rival in simulator.rivals]
-    episodes = [summarise(totals[row], simulator, row) for row in range(len(seeds))]
+    episodes = summarise(totals, simulator, range(len(seeds)))
     return [
         episode | {"own_delay_s": lost / max(episode["arrived_veh"], 1.0)}
         for episode, lost in zip(episodes, own, strict=True)

@@ -42,8 +42,8 @@ def loaded(config: EnvironmentConfig, size: int) -> Simulator:
     """Return a batch that has run for some minutes."""
     simulator = Simulator(config, size)
     flows = base_flows(config, simulator.layout)
-    for row in range(size):
-        simulator.restart(row, draw_arrivals(config, simulator.layout, flows, np.random.default_rng(row)))
+    generators = [np.random.default_rng(row) for row in range(size)]
+    simulator.restart(range(size), draw_arrivals(config, simulator.layout, flows, generators))
     for _ in range(60):
         simulator.step(MaxPressure().decide(simulator))
     return simulator

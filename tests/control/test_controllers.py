@@ -161,7 +161,7 @@ def test_lookahead_finds_the_sequence_that_plain_enumeration_finds() -> None:
     config = EnvironmentConfig(horizon_s=300, signal=Signal(min_green_s=5))
     simulator = Simulator(config, 1)
     flows = base_flows(config, simulator.layout)
-    simulator.restart(0, draw_arrivals(config, simulator.layout, flows, np.random.default_rng(1)))
+    simulator.restart([0], draw_arrivals(config, simulator.layout, flows, [np.random.default_rng(1)]))
     for _ in range(30):
         simulator.step(np.array([[0]]))
     state, copy = simulator.get_state(), Simulator(config, 1)
@@ -184,8 +184,8 @@ def test_lookahead_finds_the_sequence_that_plain_enumeration_finds() -> None:
 def test_lookahead_decides_each_row_as_if_it_were_alone() -> None:
     config = EnvironmentConfig(horizon_s=100)
     batch, flows = Simulator(config, 3), base_flows(config, build_layout(config))
-    for row in range(3):
-        batch.restart(row, draw_arrivals(config, batch.layout, flows, np.random.default_rng(row)))
+    generators = [np.random.default_rng(row) for row in range(3)]
+    batch.restart(range(3), draw_arrivals(config, batch.layout, flows, generators))
     for _ in range(12):
         wanted = LookAhead(config, depth=6).decide(batch)
         for row in range(3):

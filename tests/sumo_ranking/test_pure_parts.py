@@ -87,7 +87,7 @@ def test_same_demand_gives_the_same_drivers_and_another_one_others() -> None:
 def test_lights_sent_to_sumo_keep_yellow_all_red_and_least_green() -> None:
     rival = FakeRival()
     simulator = SumoSimulator(CONFIG, [rival])
-    simulator.restart(0, np.zeros(simulator.arrivals.shape[1:], np.uint16))
+    simulator.restart([0], np.zeros_like(simulator.arrivals))
     for wanted in (1, 1, 1, 2):
         simulator.step(np.array([[wanted]]))
     shown = [light for order in rival.orders[1:] for light in order["lights"]]
@@ -98,9 +98,9 @@ def test_lights_sent_to_sumo_keep_yellow_all_red_and_least_green() -> None:
 
 def test_what_stands_on_sumo_is_what_our_controllers_see() -> None:
     simulator = SumoSimulator(CONFIG, [FakeRival()])
-    arrivals = np.zeros(simulator.arrivals.shape[1:], np.uint16)
-    arrivals[0, :, 1] = 2, 5, 0, 1
-    simulator.restart(0, arrivals)
+    arrivals = np.zeros_like(simulator.arrivals)
+    arrivals[0, 0, :, 1] = 2, 5, 0, 1
+    simulator.restart([0], arrivals)
     observation = simulator.step(np.array([[0]]))
     assert near_stop_line(simulator, 120.0)[0] == pytest.approx([1, 1, 1, 1])
     assert near_stop_line(simulator, 80.0)[0] == pytest.approx([0, 0, 0, 0])
@@ -114,7 +114,7 @@ def test_what_stands_on_sumo_is_what_our_controllers_see() -> None:
 def test_observing_moves_nothing() -> None:
     rival = FakeRival()
     simulator = SumoSimulator(CONFIG, [rival])
-    simulator.restart(0, np.zeros(simulator.arrivals.shape[1:], np.uint16))
+    simulator.restart([0], np.zeros_like(simulator.arrivals))
     seen = simulator.step(np.array([[0]]))
     orders = len(rival.orders)
     assert np.array_equal(simulator.step(np.array([[-1]])), seen)

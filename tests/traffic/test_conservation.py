@@ -14,8 +14,8 @@ GRID = EnvironmentConfig(network=Network(rows=2, columns=2, entry_length_m=300, 
 def loaded(config: EnvironmentConfig, seed: int = 0, size: int = 1) -> Simulator:
     simulator = Simulator(config, size)
     flows = base_flows(config, simulator.layout)
-    for row in range(size):
-        simulator.restart(row, draw_arrivals(config, simulator.layout, flows, np.random.default_rng(seed + row)))
+    generators = [np.random.default_rng(seed + row) for row in range(size)]
+    simulator.restart(range(size), draw_arrivals(config, simulator.layout, flows, generators))
     return simulator
 
 

@@ -23,10 +23,9 @@ config = EnvironmentConfig(
 )
 pair = Simulator(config, {rows}), CudaSimulator(config, {rows}, threads=5)
 flows = base_flows(config, pair[0].layout) * 20
-for row in range({rows}):
-    arrivals = draw_arrivals(config, pair[0].layout, flows, np.random.default_rng(row))
-    for simulator in pair:
-        simulator.restart(row, arrivals)
+arrivals = draw_arrivals(config, pair[0].layout, flows, [np.random.default_rng(row) for row in range({rows})])
+for simulator in pair:
+    simulator.restart(range({rows}), arrivals)
 for step in range({steps}):
     wanted = np.full(({rows}, {columns}), step // 3 % 2)
     wanted[1] = 0 if step != 2 else -1

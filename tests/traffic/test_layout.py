@@ -59,9 +59,11 @@ def test_demand_follows_its_seed(profile: str) -> None:
     config = EnvironmentConfig(demand=Demand.model_validate({"profile": profile}))
     layout = build_layout(config)
     flows = base_flows(config, layout)
-    first, again, other = (draw_arrivals(config, layout, flows, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = draw_arrivals(config, layout, flows, [np.random.default_rng(seed) for seed in (1, 1, 2)])
+    alone = draw_arrivals(config, layout, flows, [np.random.default_rng(2)])[0]
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
+    assert np.array_equal(other, alone)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -70,7 +72,7 @@ def test_mean_arrivals_follow_the_profile(profile: str) -> None:
     config = EnvironmentConfig(horizon_s=36_000, demand=demand)
     layout = build_layout(config)
     flows = base_flows(config, layout)
-    arrived = draw_arrivals(config, layout, flows, np.random.default_rng(0)).sum()
+    arrived = draw_arrivals(config, layout, flows, [np.random.default_rng(0)]).sum()
     factor = {"peak": 1.25, "step": 1 + 0.5 / 3}.get(profile, 1.0)
     assert arrived / (10 * flows.sum() * factor) == pytest.approx(1.0, abs=0.01)
 

@@ -66,9 +66,9 @@ def test_summary_divides_by_those_who_arrived() -> None:
     simulator = Simulator(one_way(0), 1)
     simulator.arrivals[0, :10, 0] = 1, 3
     hold(simulator, [ALL_RED], 10)
-    totals = np.zeros((7, 2))
-    totals[DELAY], totals[TIME], totals[QUEUE], totals[STOPS] = (50, 60), (100, 120), (10, 20), (5, 15)
-    summary = summarise(totals, simulator, 0)
+    totals = np.zeros((1, 7, 2))
+    totals[0, [DELAY, TIME, QUEUE, STOPS]] = (50, 60), (100, 120), (10, 20), (5, 15)
+    (summary,) = summarise(totals, simulator, [0])
     assert summary["arrived_veh"] == 40.0 and summary["mean_delay_s"] == pytest.approx(110 / 40)
     assert summary["travel_time_s_car"] == pytest.approx(120 / 30)
     assert summary["queue_mean_veh"] == pytest.approx(3.0) and summary["stops_per_veh_motorbike"] == pytest.approx(0.5)

@@ -32,8 +32,8 @@ def simulate(config: EnvironmentConfig, controller: Controller, seeds: Sequence[
     """
     simulator = Simulator(config, len(seeds))
     flows = base_flows(config, simulator.layout)
-    for row, seed in enumerate(seeds):
-        simulator.restart(row, draw_arrivals(config, simulator.layout, flows, np.random.default_rng(seed)))
+    generators = [np.random.default_rng(seed) for seed in seeds]
+    simulator.restart(range(len(seeds)), draw_arrivals(config, simulator.layout, flows, generators))
     totals = np.zeros((len(seeds), len(MEASURES), 2))
     peaks = [MEASURES.index("queue_max_veh"), MEASURES.index("overall")]
     for _ in range(config.steps_per_episode):
@@ -41,7 +41,7 @@ def simulate(config: EnvironmentConfig, controller: Controller, seeds: Sequence[
         highest = np.maximum(totals[:, peaks], simulator.measures[:, peaks])
         totals += simulator.measures
         totals[:, peaks] = highest
-    return [summarise(totals[row], simulator, row) for row in range(len(seeds))]
+    return summarise(totals, simulator, range(len(seeds)))
 
 
 def mean_delay_s(config: EnvironmentConfig, controller: Controller, seeds: Sequence[int]) -> float:

@@ -45,13 +45,13 @@ class EpisodeBatch:
         self._pay = (number_of(config.reward), config.reward.scale_veh * self.simulator.layout.intersections)
         self._all_go_on = False
 
-    def begin(self, row: int) -> None:
-        """Start a new episode in one row."""
-        layout, generator = self.simulator.layout, self.generators[row]
-        self.simulator.restart(row, draw_arrivals(self.config, layout, self._flows, generator))
-        self.returns[row] = 0.0
-        self.totals[row] = 0.0
-        self.running[row] = True
+    def begin(self, rows: Sequence[int]) -> None:
+        """Start a new episode in some rows."""
+        generators = [self.generators[row] for row in rows]
+        self.simulator.restart(rows, draw_arrivals(self.config, self.simulator.layout, self._flows, generators))
+        self.returns[rows] = 0.0
+        self.totals[rows] = 0.0
+        self.running[rows] = True
 
     def observe(self) -> NDArray[np.float32]:
         """Return the observations of all rows, (rows, size), without advancing."""
@@ -129,9 +129,9 @@ class EpisodeBatch:
             remedy="give one integer per intersection, as action_space describes",
         )
 
-    def statistics(self, row: int) -> dict[str, float]:
-        """Return the traffic statistics of one row's current episode."""
-        return summarise(self.totals[row], self.simulator, row)
+    def statistics(self, rows: Sequence[int]) -> list[dict[str, float]]:
+        """Return the traffic statistics of the current episodes of some rows."""
+        return summarise(self.totals[rows], self.simulator, rows)
 
     def get_state(self) -> dict[str, Any]:
         """Return the complete state as plain data: arrays, numbers and generator states."""

@@ -54,7 +54,7 @@ class TrafficEnv(gymnasium.Env[Observation, Any]):
         """Start a new episode; without a seed, its demand is drawn on from the last one's generator."""
         super().reset(seed=seed)
         self.batch.generators[0] = self.np_random
-        self.batch.begin(0)
+        self.batch.begin([0])
         self._history = []
         return self.batch.observe()[0], {}
 
@@ -69,7 +69,7 @@ class TrafficEnv(gymnasium.Env[Observation, Any]):
         if self.render_mode == "time_space":
             first, last, _, _ = self.batch.simulator.layout.tables.links[0]
             self._history.append(self.batch.simulator.x[0, :2, first:last].sum(axis=0))
-        info: dict[str, Any] = {"traffic": self.batch.statistics(0)} if truncated else {}
+        info: dict[str, Any] = {"traffic": self.batch.statistics([0])[0]} if truncated else {}
         return observation[0], float(rewards[0]), False, truncated, info
 
     def render(self) -> Picture | None:

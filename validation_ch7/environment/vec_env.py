@@ -42,7 +42,7 @@ class TrafficRow:
 
     def statistics(self) -> dict[str, float]:
         """Return the statistics of the current episode."""
-        return self.batch.statistics(self.row)
+        return self.batch.statistics([self.row])[0]
 
 
 class TrafficVecEnv(VecEnv):
@@ -74,8 +74,7 @@ class TrafficVecEnv(VecEnv):
 
     def reset(self) -> NDArray[np.float32]:
         """Start a new episode in every row and return the observations, (rows, size)."""
-        for row in range(self.num_envs):
-            self.batch.begin(row)
+        self.batch.begin(range(self.num_envs))
         self.reset_infos = [{} for _ in range(self.num_envs)]
         return self.batch.observe()
 
@@ -94,18 +93,19 @@ class TrafficVecEnv(VecEnv):
     def _begin_again(
         self, observation: NDArray[np.float32], done: NDArray[np.bool_], infos: list[dict[str, Any]]
     ) -> NDArray[np.float32]:
-        for row in np.flatnonzero(done).tolist():
+        ended = np.flatnonzero(done).tolist()
+        for row, traffic in zip(ended, self.batch.statistics(ended), strict=True):
             infos[row] = {
                 "terminal_observation": observation[row].copy(),
                 "TimeLimit.truncated": True,
-                "traffic": self.batch.statistics(row),
+                "traffic": traffic,
                 "episode": {
                     "r": float(self.batch.returns[row]),
                     "l": int(self.batch.simulator.clock[row]),
                     "t": float(self.batch.elapsed_s[row]),
                 },
             }
-            self.batch.begin(row)
+        self.batch.begin(ended)
         return self.batch.observe()
 
     def get_state(self) -> dict[str, Any]:

@@ -73,10 +73,11 @@ class TrafficVectorEnv(VectorEnv[Observations, Any, Any]):
                 found=f"{len(seeds)} seeds, {mask.dtype} of shape {mask.shape}",
                 remedy="give one entry per environment",
             )
-        for row in np.flatnonzero(mask).tolist():
+        rows = np.flatnonzero(mask).tolist()
+        for row in rows:
             if seeds[row] is not None:
                 self.batch.generators[row] = np.random.default_rng(seeds[row])
-            self.batch.begin(row)
+        self.batch.begin(rows)
         self._ended &= ~mask
         return self.batch.observe(), {}
 
@@ -87,15 +88,14 @@ class TrafficVectorEnv(VectorEnv[Observations, Any, Any]):
             ConfigurationError: an action is not in the action space, or an ended row has not been reset.
         """
         fresh = self._ended.copy() if self.autoreset_mode is AutoresetMode.NEXT_STEP else np.zeros_like(self._ended)
-        for row in np.flatnonzero(fresh).tolist():
-            self.batch.begin(row)
+        if fresh.any():
+            self.batch.begin(np.flatnonzero(fresh).tolist())
         observation, rewards, done = self.batch.step(actions, skip=fresh)
         infos = self._statistics(done)
         self._ended = done
         if self.autoreset_mode is AutoresetMode.SAME_STEP and done.any():
             infos |= self._final(observation, done, infos)
-            for row in np.flatnonzero(done).tolist():
-                self.batch.begin(row)
+            self.batch.begin(np.flatnonzero(done).tolist())
             observation = self.batch.observe()
             self._ended = np.zeros_like(done)
         return observation, rewards, np.zeros(self.num_envs, np.bool_), done, infos
@@ -103,7 +103,8 @@ class TrafficVectorEnv(VectorEnv[Observations, Any, Any]):
     def _statistics(self, done: Bools) -> dict[str, Any]:
         if not done.any():
             return {}
-        rows = {row: self.batch.statistics(row) for row in np.flatnonzero(done).tolist()}
+        ended = np.flatnonzero(done).tolist()
+        rows = dict(zip(ended, self.batch.statistics(ended), strict=True))
         names = next(iter(rows.values()))
         values = {name: np.array([rows.get(row, {}).get(name, 0.0) for row in range(self.num_envs)]) for name in names}
         return {"traffic": values, "_traffic": done.copy()}

@@ -42,8 +42,7 @@ class Recording:
     def play(self, controller: Controller) -> None:
         """Let the controller decide from the start to the horizon."""
         simulator = self.batch.simulator
-        for row in range(simulator.size):
-            self.batch.begin(row)
+        self.batch.begin(range(simulator.size))
         for _ in range(self.environment.steps_per_episode):
             self.batch.step(controller.decide(simulator))
             self.queues.append(float(simulator.measures[:, _QUEUE].sum(axis=1).mean()))
@@ -59,7 +58,7 @@ class Recording:
 
     def episodes(self) -> list[dict[str, float]]:
         """Return the measures of each seed."""
-        found = [self.batch.statistics(row) for row in range(self.batch.simulator.size)]
+        found = self.batch.statistics(range(self.batch.simulator.size))
         return [episode | emission_measures(episode, self.environment.traffic) for episode in found]
 
 

@@ -71,7 +71,7 @@ def with_arrivals(config: EnvironmentConfig, seed: int = 0) -> Simulator:
     """Return one environment of a configuration with the arrivals of a seed."""
     simulator = Simulator(config, 1)
     flows = base_flows(config, simulator.layout)
-    simulator.restart(0, draw_arrivals(config, simulator.layout, flows, np.random.default_rng(seed)))
+    simulator.restart([0], draw_arrivals(config, simulator.layout, flows, [np.random.default_rng(seed)]))
     return simulator
 
 

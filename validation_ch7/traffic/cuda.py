@@ -9,6 +9,7 @@ The state stays on the device between decisions; it is fetched when somebody loo
 from __future__ import annotations
 
 import types
+from collections.abc import Sequence
 from typing import Any
 
 import numba.cuda
@@ -154,9 +155,9 @@ class CudaSimulator(Simulator):
             for name in ("x", "queue"):
                 self._host[name][...] = self._device[name].copy_to_host()
 
-    def restart(self, row: int, arrivals: Array) -> None:
-        """Empty one environment's roads and give it new arrivals."""
-        super().restart(row, arrivals)
+    def restart(self, rows: Sequence[int], arrivals: Array) -> None:
+        """Empty the roads of some environments and give them new arrivals; see :meth:`Simulator.restart`."""
+        super().restart(rows, arrivals)
         self._device = None
 
     def set_state(self, state: dict[str, Any], from_outside: bool = False) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,7 +43,7 @@ def phase_ratios(config: EnvironmentConfig, layout: Layout, flows: Floats) -> li
 
 
 def flow_ratios(config: EnvironmentConfig, layout: Layout, flows: Floats) -> Floats:
-    """Return the flow over the saturation flow of each entry, (entries,) [-], for flows (entries,) [veh/h]."""
+    """Return the flow over the saturation flow of each entry [-], for flows (..., entries) [veh/h], the same shape."""
     mix = config.traffic
     pcu = 1.0 - mix.motorbike_share * (1.0 - mix.motorbike.length_m / mix.car.length_m)
     lanes = layout.tables.widths[layout.entries, 1]
@@ -69,7 +71,7 @@ def shape(config: EnvironmentConfig) -> Floats:
 
 
 def platoons(config: EnvironmentConfig, fill: Floats, cycles_s: Floats, lags_s: Floats) -> Floats:
-    """Return the factor of each entry's rate behind a signal upstream, shape (decisions, entries), 1 on average.
+    """Return the factor of each entry's rate behind a signal upstream, (..., decisions, entries), 1 on average.
 
     ``platoon_share`` of the vehicles come as the queue of the signal's red, which leaves at saturation flow when
     its green begins; the others come at any time. At saturation flow both together last the share
@@ -82,38 +84,49 @@ def platoons(config: EnvironmentConfig, fill: Floats, cycles_s: Floats, lags_s: 
 
     Args:
         config: the configuration.
-        fill: (entries,) flow over saturation flow [-].
-        cycles_s: (entries,) cycle of the signal upstream [s].
-        lags_s: (entries,) how long before the episode its green began [s].
+        fill: (..., entries) flow over saturation flow [-].
+        cycles_s: (..., entries) cycle of the signal upstream [s].
+        lags_s: (..., entries) how long before the episode its green began [s].
     """
     share = config.demand.platoon_share
     filled = np.minimum(fill, 1.0)
     lasting = cycles_s * share * filled / np.maximum(1.0 - (1.0 - share) * filled, 1e-9)
+    cycles_s, lasting, lags_s = cycles_s[..., None, :], lasting[..., None, :], lags_s[..., None, :]
     edges = np.arange(config.steps_per_episode + 1)[:, None] * config.decision_s + lags_s
     whole, part = np.divmod(edges, cycles_s)
-    shown = np.diff(whole + np.minimum(part / np.maximum(lasting, 1e-9), 1.0), axis=0)
+    shown = np.diff(whole + np.minimum(part / np.maximum(lasting, 1e-9), 1.0), axis=-2)
     return np.asarray(1.0 - share + share * shown * cycles_s / config.decision_s)
 
 
 def draw_arrivals(
-    config: EnvironmentConfig, layout: Layout, flows: Floats, generator: np.random.Generator
+    config: EnvironmentConfig, layout: Layout, flows: Floats, generators: Sequence[np.random.Generator]
 ) -> NDArray[np.uint16]:
-    """Draw the arrivals of one episode by class, shape (decisions, entries, 2) [veh per decision].
+    """Draw the arrivals of one episode per generator, (generators, decisions, entries, 2) [veh per decision].
+
+    Each depends on its own generator alone, whichever others are there.
 
     Args:
         config: the configuration.
         layout: its layout.
         flows: (entries,) base demand [veh/h].
-        generator: advanced by the draw.
+        generators: advanced by the draw.
     """
+    entries = len(flows)
+    rates = np.tile(flows, (len(generators), 1))
     if config.demand.profile != "constant":
-        flows = flows * generator.uniform(1.0 - config.demand.spread, 1.0 + config.demand.spread, len(flows))
-    mean = np.outer(shape(config), flows) * (config.decision_s / 3600.0)
+        spread = config.demand.spread
+        rates *= [generator.uniform(1.0 - spread, 1.0 + spread, entries) for generator in generators]
+    mean = shape(config)[:, None] * rates[:, None, :] * (config.decision_s / 3600.0)
     if config.demand.profile == "platoons":
-        shortest, longest = config.demand.platoon_cycle_s
-        cycles = generator.uniform(shortest, longest, len(flows))
-        lags = cycles * generator.uniform(0.0, 1.0, len(flows))
-        mean *= platoons(config, flow_ratios(config, layout, flows), cycles, lags)
+        cycles, lags = np.empty_like(rates), np.empty_like(rates)
+        for row, generator in enumerate(generators):
+            cycles[row] = generator.uniform(*config.demand.platoon_cycle_s, entries)
+            lags[row] = generator.uniform(0.0, 1.0, entries)
+        mean *= platoons(config, flow_ratios(config, layout, rates), cycles, cycles * lags)
     share = config.traffic.motorbike_share
     means = np.stack([mean * share, mean * (1.0 - share)], axis=-1)
-    return np.minimum(generator.poisson(means), np.iinfo(np.uint16).max).astype(np.uint16)
+    most = np.iinfo(np.uint16).max
+    arrivals = np.empty(means.shape, np.uint16)
+    for row, generator in enumerate(generators):
+        arrivals[row] = np.minimum(generator.poisson(means[row]), most)
+    return arrivals

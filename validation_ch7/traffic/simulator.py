@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -65,11 +66,16 @@ class Simulator:
         """Number of environments."""
         return len(self.x)
 
-    def restart(self, row: int, arrivals: Array) -> None:
-        """Empty one environment's roads, put its signals to the start of phase 0 and give it new arrivals."""
+    def restart(self, rows: Sequence[int], arrivals: Array) -> None:
+        """Empty the roads of some environments, put their signals to the start of phase 0 and give them new arrivals.
+
+        Args:
+            rows: which environments.
+            arrivals: (rows, decisions, entries, 2) [veh per decision].
+        """
         for array in (self.x, self.queue, self.signal, self.clock, self.roads):
-            array[row] = 0
-        self.arrivals[row] = arrivals
+            array[rows] = 0
+        self.arrivals[rows] = arrivals
 
     def step(self, wanted: Integers) -> Array:
         """Advance by one decision and return the observations, shape (size, observation_size), float32.
@@ -94,7 +100,7 @@ class Simulator:
     def _run(self, arrays: tuple[Array, ...], rows: slice, work: Scratch) -> None:
         self._advance(self.layout.tables, *(array[rows] for array in arrays), work)
 
-    def vehicles(self, rows: slice = slice(None)) -> Floats:
+    def vehicles(self, rows: slice | Sequence[int] = slice(None)) -> Floats:
         """Return the vehicles in each environment, outside and on the roads, by class, shape (size, 2) [veh]."""
         inside = np.einsum("bkj,kj->bk", self.x[rows, :2].astype(np.float64), self.layout.vehicles)
         return np.asarray(inside + self.queue[rows].sum(axis=1))

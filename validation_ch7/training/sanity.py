@@ -148,8 +148,7 @@ def measure(config: EnvironmentConfig) -> Measurements:
 def _play(config: EnvironmentConfig, controller: Controller) -> Played:
     batch = EpisodeBatch(config, [np.random.default_rng(seed) for seed in SEEDS])
     simulator = batch.simulator
-    for row in range(len(SEEDS)):
-        batch.begin(row)
+    batch.begin(range(len(SEEDS)))
     observations, rewards = [batch.observe()], []
     occupancy, speed = (0.0, 0.0), (0.0, 0.0)
     for _ in range(config.steps_per_episode):
@@ -158,7 +157,7 @@ def _play(config: EnvironmentConfig, controller: Controller) -> Played:
         rewards.append(reward)
         occupancy = _wider(occupancy, simulator.x[:, :2].sum(axis=1))
         speed = _wider(speed, _drive(simulator.x))
-    ends = [batch.statistics(row) for row in range(len(SEEDS))]
+    ends = batch.statistics(range(len(SEEDS)))
     return Played(
         observations=np.array(observations),
         rewards=np.array(rewards),
