@@ -16,7 +16,7 @@ from typing import Any
 import torch as th
 
 from benchmarks.checkpoints import measure
-from benchmarks.checkpoints.measure import SAVE_FREQ, Row
+from benchmarks.checkpoints.measure import SAVE_FREQ, WARM, Row
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -32,6 +32,8 @@ def rows(folder: Path, full: int, rounds: int, saves: int) -> Iterator[Row]:
     yield _processor(f"DQN, {full:,} rows", measure.blocking(_new(folder), full, rounds, measure.processor_seconds))
     least = 1e3 * measure.floor(full // 100, 10 * rounds)
     yield Row("what no exact save can do without", least, "ms", None, "copies of state dictionaries, three generators")
+    for rival in ("CheckpointCallback", WARM):
+        yield Row(f"DQN, {full:,} rows: that / {rival}", least / (1e3 * costs[rival]), "x")
     if th.cuda.is_available():
         for size, target in ((0, 1 / 5), (full, 1 / 100)):
             name = f"CUDA, DQN, {size:,} rows" if size else "CUDA, MLP"
@@ -76,6 +78,7 @@ def _blocking(what: str, costs: dict[str, float], target: float | None) -> Itera
     for name, cost in costs.items():
         yield Row(f"{what}: save blocks, {name}", 1e3 * cost, "ms")
     yield Row(f"{what}: ours / CheckpointCallback", costs["ours"] / costs["CheckpointCallback"], "x", target)
+    yield Row(f"{what}: ours / {WARM}", costs["ours"] / costs[WARM], "x")
 
 
 def _processor(what: str, costs: dict[str, float]) -> Row:

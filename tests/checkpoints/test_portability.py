@@ -4,6 +4,7 @@
 PPO to 128 steps on two normalised CartPoles, DQN to 100 steps on one.
 """
 
+import json
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch as th
 
 from tests.checkpoints.golden_sets import dqn, ppo
 from validation_ch7.checkpoints import CheckpointStore, learn_resumable, resume
+from validation_ch7.checkpoints.arrays import unpack_arrays
 from validation_ch7.checkpoints.generators import put_generators, take_generators
 from validation_ch7.checkpoints.loop import grade
 from validation_ch7.session import Exactness
@@ -86,7 +88,8 @@ def test_a_chain_goes_from_the_processor_to_a_gpu_and_back(tmp_path, build, pref
 
 
 def test_generators_of_devices_that_are_not_here_lower_the_grade_and_are_named():
-    node, arrays = take_generators()
+    members = resume.state_members(*take_generators())
+    node, arrays = json.loads(members[resume.STATE_NAME]), unpack_arrays(members[resume.ARRAYS_NAME])
     here = th.cuda.device_count()
     states = {f"rng_cuda_{index}": np.array([7] + [0] * 15, np.uint8) for index in range(here + 1)}
     assert put_generators(node | {"cuda": here + 1}, arrays | states) == []  # seeded, but nobody has drawn from it

@@ -8,7 +8,6 @@ from typing import Any
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from validation_ch7.checkpoints.archive import describe_members
-from validation_ch7.checkpoints.arrays import pack_arrays
 from validation_ch7.checkpoints.compatibility import describe_model
 from validation_ch7.checkpoints.manifest import Manifest, utc_now
 from validation_ch7.checkpoints.resume import state_members
@@ -34,7 +33,7 @@ def save_best(
     snapshot = take_snapshot(model, "rollout_start")
     sb3 = Sb3Members()
     sb3.prepare(snapshot.attributes)
-    members = sb3.members(snapshot) | state_members(snapshot.state, pack_arrays(snapshot.arrays))
+    members = sb3.members(snapshot) | state_members(snapshot.state, snapshot.arrays)
     manifest = Manifest(
         scenario=store.prefix,
         steps=snapshot.steps,

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import random
-from array import array
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch as th
 from numpy.typing import NDArray
 
-from validation_ch7.checkpoints.graph import Node, generator_node, generator_state
+from validation_ch7.checkpoints.graph import Deferred, Node, generator_node, generator_state
 
 _WORDS = 625
 _OFFSET = 8
 """Where the state of a CUDA generator counts what was drawn, behind its seed; zeros: nobody has drawn from it."""
 
 
-def take_generators() -> tuple[Node, dict[str, NDArray[Any]]]:
+def take_generators() -> tuple[Node, dict[str, NDArray[Any] | Deferred]]:
     """Return the state of every global generator, as JSON values and arrays."""
     version, words, gauss = random.getstate()
     cuda = th.cuda.get_rng_state_all() if th.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     legacy = np.random.get_state(legacy=False)
     numpy_state = {**legacy, "state": {**legacy["state"], "key": None}}
-    arrays: dict[str, NDArray[Any]] = {
-        "rng_python": np.frombuffer(array("Q", words), dtype=np.uint64),
+    arrays: dict[str, NDArray[Any] | Deferred] = {
+        "rng_python": Deferred(partial(np.array, words, np.uint64)),
         "rng_numpy": legacy["state"]["key"],
         "rng_torch": th.get_rng_state().numpy(),
     }
     arrays |= {f"rng_cuda_{index}": state.numpy() for index, state in enumerate(cuda)}
-    return {"python": [version, gauss], "numpy": generator_node(numpy_state), "cuda": len(cuda)}, arrays
+    return {
+        "python": [version, gauss],
+        "numpy": Deferred(partial(generator_node, numpy_state)),
+        "cuda": len(cuda),
+    }, arrays
 
 
 def put_generators(node: Node, arrays: dict[str, NDArray[Any]]) -> list[str]:

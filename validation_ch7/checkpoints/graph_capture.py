@@ -141,7 +141,8 @@ class Capture:
 
     def _dict(self, value: Any, path: str, depth: int) -> Node:
         node = self._mark(value, {"$": "dict"})
-        flat = _flat(value.values()) and _PLAIN.issuperset(map(type, value))
+        items = value.values()
+        flat = _flat(items, set(map(type, items))) and _PLAIN.issuperset(map(type, value))
         node["v"] = list(map(list, value.items())) if flat else self._pairs(value, path, depth)
         return node
 
@@ -170,19 +171,19 @@ class Capture:
         return self._mark(env, {"$": "workers"}) | {"v": self._items(states, f"{path}.envs", depth)}
 
     def _mark(self, value: Any, node: dict[str, Any]) -> dict[str, Any]:
-        index = len(self._seen)
-        self._seen[id(value)] = index
+        node["i"] = self._seen[id(value)] = len(self._seen)
         self._alive.append(value)  # an id is only unique while its object lives
-        return node | {"i": index}
+        return node
 
     def _lose(self, value: Any, path: str, _depth: int) -> Node:
         self.lost.append(f"{path} ({class_name(type(value))})")
         return SAME
 
     def _items(self, values: Any, path: str, depth: int) -> Any:
-        if _flat(values):
+        kinds = set(map(type, values))
+        if _flat(values, kinds):
             return list(values)
-        if _DICTS.issuperset(map(type, values)) and (nodes := self._flat_dicts(values)):
+        if kinds == _DICTS and (nodes := self._flat_dicts(values)):
             return nodes
         return [
             value if type(value) in _PLAIN else self._node(value, f"{path}[{index}]", depth)
@@ -191,13 +192,14 @@ class Capture:
 
     def _flat_dicts(self, values: Any) -> Deferred | None:
         """Take a row of flat dictionaries at once: the infos of a hundred episodes are."""
-        keys, first = list(map(id, values)), len(self._seen)
-        new = self._seen.keys().isdisjoint(keys) and len(set(keys)) == len(keys)
-        if not new or not _flat(list(itertools.chain.from_iterable(map(dict.values, values)))):
+        first = len(self._seen)
+        places = dict(zip(map(id, values), itertools.count(first)))
+        if len(places) < len(values) or not self._seen.keys().isdisjoint(places):
             return None
-        if not _PLAIN.issuperset(map(type, set().union(*values))):
+        items = list(itertools.chain.from_iterable(map(dict.values, values)))
+        if not _flat(items, set(map(type, items))) or not _PLAIN.issuperset(map(type, set().union(*values))):
             return None
-        self._seen.update(zip(keys, range(first, first + len(keys)), strict=True))
+        self._seen |= places
         self._alive.extend(values)
         return Deferred(functools.partial(_dict_nodes, first, list(map(dict.copy, values))))
 
@@ -245,10 +247,10 @@ class Capture:
         bits = value.bit_generator
         if type(bits).__name__ not in GENERATORS:
             return self._lose(value, path, depth)
-        return self._mark(value, {"$": "generator", "v": generator_node(bits.state)})
+        return self._mark(value, {"$": "generator", "v": _later(bits.state)})
 
     def _random_state(self, value: np.random.RandomState, _path: str, _depth: int) -> Node:
-        return self._mark(value, {"$": "randomstate", "v": generator_node(value.get_state(legacy=False))})
+        return self._mark(value, {"$": "randomstate", "v": _later(value.get_state(legacy=False))})
 
     def _random(self, value: random.Random, _path: str, _depth: int) -> Node:
         version, words, gauss = value.getstate()
@@ -256,6 +258,10 @@ class Capture:
 
     def _torch_generator(self, value: th.Generator, _path: str, _depth: int) -> Node:
         return self._mark(value, {"$": "torchgen", "v": self._store(value.get_state().numpy().copy())})
+
+
+def _later(state: Any) -> Deferred:
+    return Deferred(functools.partial(generator_node, state))
 
 
 _TAKE: dict[str, Callable[[Capture, Any, str, int], Node]] = {
@@ -290,9 +296,8 @@ def _dict_nodes(first: int, items: list[dict[Any, Any]]) -> list[Node]:
     return [{"$": "dict", "i": index, "v": list(map(list, item.items()))} for index, item in enumerate(items, first)]
 
 
-def _flat(values: Collection[Any]) -> bool:
-    """Whether all values are plain and all numbers finite."""
-    kinds = set(map(type, values))
+def _flat(values: Collection[Any], kinds: set[type]) -> bool:
+    """Whether all values, which are of these types, are plain and all numbers finite."""
     if not kinds <= _FLAT:
         return False
     if float not in kinds:

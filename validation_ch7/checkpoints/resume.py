@@ -27,9 +27,9 @@ from stable_baselines3.common.save_util import recursive_getattr
 from stable_baselines3.common.vec_env import VecEnvWrapper, VecNormalize
 
 from validation_ch7.checkpoints.archive import Archive
-from validation_ch7.checkpoints.arrays import unpack_arrays
+from validation_ch7.checkpoints.arrays import pack_arrays, unpack_arrays
 from validation_ch7.checkpoints.generators import put_generators
-from validation_ch7.checkpoints.graph import Node, node_text, stateful
+from validation_ch7.checkpoints.graph import Deferred, Node, node_text, stateful
 from validation_ch7.checkpoints.graph_restore import Restore, RestoreError
 from validation_ch7.checkpoints.replay import load_rows, row_arrays
 from validation_ch7.checkpoints.snapshot import sde_distributions, sde_matrices
@@ -323,6 +323,7 @@ def restore_generators(model: BaseAlgorithm, state: TrainingState) -> None:
         state.lost.append(f"random generators ({fault})")
 
 
-def state_members(state: Mapping[str, Node], packed: bytes) -> dict[str, bytes]:
+def state_members(state: Mapping[str, Node], arrays: Mapping[str, NDArray[Any] | Deferred]) -> dict[str, bytes]:
     """Return the zip members that :func:`read_state` reads."""
-    return {STATE_NAME: node_text(state).encode(), ARRAYS_NAME: packed}
+    made = {name: array.make() if isinstance(array, Deferred) else array for name, array in arrays.items()}
+    return {STATE_NAME: node_text(state).encode(), ARRAYS_NAME: pack_arrays(made)}

@@ -24,7 +24,6 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 
 from validation_ch7.checkpoints.archive import describe_members
-from validation_ch7.checkpoints.arrays import pack_arrays
 from validation_ch7.checkpoints.compatibility import describe_model
 from validation_ch7.checkpoints.manifest import Boundary, Manifest, utc_now
 from validation_ch7.checkpoints.replay import ReplayRecorder, write_chunks
@@ -212,7 +211,7 @@ class Saver:
             if snapshot.replay
             else None
         )
-        members = self._sb3.members(snapshot) | state_members(snapshot.state, pack_arrays(snapshot.arrays))
+        members = self._sb3.members(snapshot) | state_members(snapshot.state, snapshot.arrays)
         manifest = Manifest(
             scenario=self._store.prefix,
             steps=snapshot.steps,

@@ -26,7 +26,7 @@ from stable_baselines3.common.save_util import recursive_getattr
 
 from validation_ch7.checkpoints.blueprint import take_blueprint
 from validation_ch7.checkpoints.generators import take_generators
-from validation_ch7.checkpoints.graph import Node, immaterial, stateful
+from validation_ch7.checkpoints.graph import Deferred, Node, immaterial, stateful
 from validation_ch7.checkpoints.graph_capture import Capture
 from validation_ch7.checkpoints.manifest import Boundary
 from validation_ch7.checkpoints.replay import ReplayRecorder, ReplaySnapshot, extra_attributes, tail_rows
@@ -53,7 +53,7 @@ class Snapshot:
     exactness: Exactness
     lost: tuple[str, ...]
     state: dict[str, Node]
-    arrays: dict[str, NDArray[Any]]
+    arrays: dict[str, NDArray[Any] | Deferred]
     parameters: TensorCopy
     """State dictionaries of modules and optimizers, by SB3's names."""
     variables: TensorCopy
@@ -119,8 +119,7 @@ def _buffers(model: BaseAlgorithm) -> list[Any]:
 def take_model(model: BaseAlgorithm, capture: Capture) -> dict[str, Node]:
     """Return the attributes of the algorithm that change while it learns."""
     nodes: dict[str, Node] = {}
-    for name in evolving_attributes(model):
-        value = getattr(model, name)
+    for name, value in evolving_attributes(model):
         if isinstance(value, (th.nn.Module, th.optim.Optimizer)):
             if not _covered(model, name, value):
                 capture.lost.append(f"model.{name} (not among the parameters that SB3 saves)")
@@ -129,10 +128,10 @@ def take_model(model: BaseAlgorithm, capture: Capture) -> dict[str, Node]:
     return nodes
 
 
-def evolving_attributes(model: BaseAlgorithm) -> list[str]:
-    """Return the names of attributes that are neither configuration nor infrastructure."""
+def evolving_attributes(model: BaseAlgorithm) -> list[tuple[str, Any]]:
+    """Return the attributes that are neither configuration nor infrastructure, with their names."""
     skip = _not_evolving(type(model), tuple(model._get_torch_save_params()[1]))
-    return [name for name, value in vars(model).items() if name not in skip and not _immaterial(value)]
+    return [item for item in vars(model).items() if item[0] not in skip and not _immaterial(item[1])]
 
 
 def _immaterial(value: Any) -> bool:
