@@ -91,7 +91,8 @@ class Conductor:
             self.say(f"The session before did not reach its end at step {plan.stop_at:,}; this one goes on to there")
         limit = session_limit(config, options)
         commit_json(make_folder(self._config_path(session_id).parent) / f"{session_id}.json", config.plain())
-        self.journal.record(first_entry(plan, origin, self.backend.name, self.journal.now(), limit))
+        now = self.journal.now()
+        self.journal.record(first_entry(plan, origin, self.backend.name, now, limit, options.chain))
         for line in (*config.describe(), *describe_plan(plan, origin, config.training.algorithm, last)):
             self.say(line)
         try:

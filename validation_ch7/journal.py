@@ -78,6 +78,8 @@ class JournalEntry(Document):
     quick: bool = False
     session_limit: int | None = None
     """Steps that a session was allowed, or None where only target and clock ended it."""
+    flags: dict[str, str] = {}
+    """Flags that named the chain when the session was begun, as they were typed."""
     error: str | None = None
     results_dir: str | None = None
     restored_files: tuple[str, ...] = ()

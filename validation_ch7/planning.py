@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from validation_ch7.budget import remaining
@@ -35,6 +35,8 @@ class RunOptions:
     """Whether sessions on Kaggle read the checkpoint from the output of the one before."""
     again: str = ""
     """Flags of this call as they were typed, for the commands that are recommended."""
+    chain: Mapping[str, str] = field(default_factory=dict)
+    """Those of them that name the chain, by their names."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ def broken_off(config: SectionConfig, options: RunOptions, done: int, last: Jour
     return last.stop_at if repeated and cut else None
 
 
-def first_entry(plan: SessionPlan, origin: Origin, backend: str, created: str, limit: int | None) -> JournalEntry:
+def first_entry(
+    plan: SessionPlan, origin: Origin, backend: str, created: str, limit: int | None, chain: Mapping[str, str]
+) -> JournalEntry:
     """Return the journal's first word about a session: what is intended, before anything is done."""
     return JournalEntry(
         session_id=plan.session_id,
@@ -108,12 +112,22 @@ def first_entry(plan: SessionPlan, origin: Origin, backend: str, created: str, l
         parent=plan.parent,
         quick=plan.quick,
         session_limit=limit,
+        flags=dict(chain),
     )
 
 
 def fresh_command(options: RunOptions) -> str:
     """Return the command that archives incompatible checkpoints and starts anew."""
     return f"python validation_ch7/scripts/run_kaggle_validation_section_7_6.py{options.again} --fresh"
+
+
+def chain_flags(flags: Mapping[str, object]) -> dict[str, str]:
+    """Return the flags that name the chain, as far as they were typed.
+
+    >>> chain_flags({"scenario": None, "algorithm": "dqn", "seed": 3, "quick": True})
+    {'algorithm': 'dqn', 'seed': '3'}
+    """
+    return {name: str(flags[name]) for name in _CHAIN if flags.get(name) is not None}
 
 
 def same_place(backend: str, workspace: Path | None, flags: Mapping[str, object]) -> str:

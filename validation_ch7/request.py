@@ -9,7 +9,7 @@ from typing import TypedDict
 
 from validation_ch7.config import Overrides, SectionConfig, load_section, section_file
 from validation_ch7.errors import ConfigurationError
-from validation_ch7.planning import RunOptions, same_run
+from validation_ch7.planning import RunOptions, chain_flags, same_run
 from validation_ch7.schema import parse_document
 
 _PLACE = ("scenario", "algorithm", "timesteps", "seed", "session_timesteps", "session_hours")
@@ -64,5 +64,6 @@ def read_request(
     given = asked.get("config")
     file = Path(str(given)) if given else section_file(section)
     again = same_run(backend, workspace, {**asked, "max_sessions": max_sessions})
-    options = RunOptions(max_sessions=max_sessions, again=again, **{name: bool(asked.get(name)) for name in _OPTIONS})
+    switches = {name: bool(asked.get(name)) for name in _OPTIONS}
+    options = RunOptions(max_sessions=max_sessions, again=again, chain=chain_flags(asked), **switches)
     return Request(load_section(file, overrides), options, file)

@@ -29,6 +29,7 @@ def test_nothing_unfinished_is_said_and_is_no_fault(call, tmp_path):
     assert json.loads(answer.stdout) == {"success": True, "attached": 0, "sessions": []}
 
 
+@pytest.mark.slow
 def test_submitted_session_outlives_its_starter_and_is_followed_and_brought(place):
     manager = ValidationKaggleManager(place.root, "local", say=place.lines.append)
     handle = manager.submit(config=place.config, quick=True)
@@ -50,3 +51,11 @@ def test_submitted_session_outlives_its_starter_and_is_followed_and_brought(plac
 def test_unknown_session_is_usage(call, tmp_path):
     result = call("attach", "nothing", "--workspace", tmp_path)
     assert result.exit_code == 2 and "no such session" in result.stderr
+
+
+def test_next_commands_name_the_chain_as_it_was_begun(place, call):
+    run = place.run(quick=True, algorithm="dqn", seed=7)
+    assert entries(place)[0].flags == {"algorithm": "dqn", "config": str(place.config), "seed": "7"}
+    answer = call("attach", run.session_id, "--workspace", place.root)
+    first = answer.stdout.split("Next:")[1].splitlines()[1]
+    assert f'--algorithm dqn --config "{place.config}" --seed 7' in first and "--quick" in first

@@ -22,7 +22,7 @@ def run(*command):
     [
         ("ruff", "check", "--no-cache", "."),
         ("ruff", "format", "--no-cache", "--check", "."),
-        ("mypy", "--cache-dir", ".mypy_cache"),
+        pytest.param(("mypy", "--cache-dir", ".mypy_cache"), marks=pytest.mark.slow),
     ],
     ids=["ruff-check", "ruff-format", "mypy-strict"],
 )

@@ -73,7 +73,8 @@ def _attach(session: str | None, workspace: Path | None, as_json: bool) -> int:
             runs.append(handle.result())
             entry = manager.journal.get(session_id)
             flags = {"scenario": runs[-1].scenario, "timesteps": runs[-1].target_steps}
-            conclude(runs[-1], console, Typed("auto", workspace, {**flags, "quick": entry is not None and entry.quick}))
+            typed = {**entry.flags, **flags, "quick": entry.quick} if entry else flags
+            conclude(runs[-1], console, Typed("auto", workspace, typed))
     else:
         again = f"python -m validation_ch7 run{same_place('auto', workspace, {})}"
         console.say(f"Nothing is left unfinished here. Train on: {again}")
