@@ -14,6 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from validation_ch7.errors import ConfigurationError, ValidationError, WorkspaceError
 from validation_ch7.files import confined, make_folder, storage_errors
 from validation_ch7.schema import Document, load_json, parse_document
@@ -78,7 +80,7 @@ class JournalEntry(Document):
     quick: bool = False
     session_limit: int | None = None
     """Steps that a session was allowed, or None where only target and clock ended it."""
-    flags: dict[str, str] = {}
+    flags: dict[str, str] = Field(default_factory=dict)
     """Flags that named the chain when the session was begun, as they were typed."""
     error: str | None = None
     results_dir: str | None = None

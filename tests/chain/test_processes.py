@@ -124,7 +124,7 @@ def test_statistics_beside_a_foreign_checkpoint_are_read_where_the_command_says_
 def test_kill_9_of_everything_then_the_same_command_ends_where_one_run_ends(tmp_path):
     killed, whole = Place(tmp_path / "killed"), Place(tmp_path / "whole")
     for place in (killed, whole):
-        place.edit("n_timesteps: 1024", "n_timesteps: 20480")
+        place.edit("n_timesteps: 1024", "n_timesteps: 6144")
         place.edit("save_freq: 128", "save_freq: 1024")
     running = Running(killed)
     running.until(lambda line: "[CHECKPOINT] saved" in line)
@@ -134,7 +134,7 @@ def test_kill_9_of_everything_then_the_same_command_ends_where_one_run_ends(tmp_
     done = run(killed, "--json")
     whole.run()
     answer = json.loads(done.stdout)
-    assert (done.returncode, answer["steps_after"]) == (0, 20480)
+    assert (done.returncode, answer["steps_after"]) == (0, 6144)
     assert answer["steps_before"] == before >= 1024
     assert newest_state(killed) == newest_state(whole)
 
