@@ -55,6 +55,13 @@ def test_same_step_mode_gives_the_final_observation() -> None:
     assert env.batch.simulator.clock.tolist() == [0, 0]
 
 
+def test_mask_of_nobody_resets_nothing() -> None:
+    env, _ = run("Disabled", 3)
+    before = env.batch.observe()
+    assert np.array_equal(env.reset(options={"reset_mask": np.zeros(2, np.bool_)})[0], before)
+    assert env.batch.simulator.clock.tolist() == [3, 3]
+
+
 def test_disabled_mode_waits_for_the_reset_mask() -> None:
     env, _ = run("Disabled", 6)
     with pytest.raises(ConfigurationError, match="call reset"):

@@ -114,8 +114,8 @@ def draw_arrivals(
     entries = len(flows)
     rates = np.tile(flows, (len(generators), 1))
     if config.demand.profile != "constant":
-        spread = config.demand.spread
-        rates *= [generator.uniform(1.0 - spread, 1.0 + spread, entries) for generator in generators]
+        for rate, generator in zip(rates, generators, strict=True):
+            rate *= generator.uniform(1.0 - config.demand.spread, 1.0 + config.demand.spread, entries)
     mean = shape(config)[:, None] * rates[:, None, :] * (config.decision_s / 3600.0)
     if config.demand.profile == "platoons":
         cycles, lags = np.empty_like(rates), np.empty_like(rates)
