@@ -81,7 +81,7 @@ class JournalEntry(Document):
     session_limit: int | None = None
     """Steps that a session was allowed, or None where only target and clock ended it."""
     flags: dict[str, str] = Field(default_factory=dict)
-    """Flags that named the chain when the session was begun, as they were typed."""
+    """Flags that named the chain when the session was begun; a file with its whole path."""
     error: str | None = None
     results_dir: str | None = None
     restored_files: tuple[str, ...] = ()

@@ -36,7 +36,7 @@ class RunOptions:
     again: str = ""
     """Flags of this call as they were typed, for the commands that are recommended."""
     chain: Mapping[str, str] = field(default_factory=dict)
-    """Those of them that name the chain, by their names."""
+    """Those of them that name the chain, by their names; a file with its whole path."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,8 @@ def read_request(
     overrides = parse_document(Overrides, flags, "flags", remedy="correct the flags named above")
     given = asked.get("config")
     file = Path(str(given)) if given else section_file(section)
+    chain = chain_flags({**asked, "config": file.resolve() if given else None})
     again = same_run(backend, workspace, {**asked, "max_sessions": max_sessions})
     switches = {name: bool(asked.get(name)) for name in _OPTIONS}
-    options = RunOptions(max_sessions=max_sessions, again=again, chain=chain_flags(asked), **switches)
+    options = RunOptions(max_sessions=max_sessions, again=again, chain=chain, **switches)
     return Request(load_section(file, overrides), options, file)

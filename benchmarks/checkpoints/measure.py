@@ -87,9 +87,8 @@ def interleaved(rivals: dict[str, Timed], rounds: int) -> dict[str, float]:
 def rivals(model: BaseAlgorithm, folder: Path, rows: int, clock: Clock) -> dict[str, Timed]:
     """Return what a save blocks for: ours, SB3's, TorchRL's, and a raw write of the same bytes.
 
-    ``CheckpointCallback`` keeps every file, as it does in use. Once more it saves into memory that is known to be
-    warm, freed a moment ago by the file of the same size: under a hypervisor, memory that a guest has not touched
-    for long costs several times as much. Nobody pays for what another still has to write.
+    ``CheckpointCallback`` keeps every file, as it does in use. Once more it saves into memory that a file of the same
+    size has freed a moment ago, the best case. Nobody pays for what another still has to write.
     """
     saver, callback = saver_for(model, folder / "ours"), sb3_for(model, folder / "sb3")
     warmed = sb3_for(model, folder / "warm")

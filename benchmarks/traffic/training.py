@@ -89,7 +89,7 @@ def ppo(env: VecEnv) -> Any:
 
 
 def default_ppo(env: VecEnv) -> Any:
-    """Return PPO with Stable-Baselines3's hyperparameters, only that a rollout is shorter, which changes no rate."""
+    """Return PPO with Stable-Baselines3's hyperparameters, but for a shorter rollout (256 steps, not 2,048)."""
     return PPO("MlpPolicy", env, n_steps=16_384 // env.num_envs, device="cpu")
 
 

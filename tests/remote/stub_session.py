@@ -23,7 +23,6 @@ def run_session(plan_path, inputs, working, facts):
     stopped = []
     if config.get("sigterm"):
         signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
-    print("stub session begins", flush=True)
     for name in config.get("find", []):  # where a package would be imported from, without importing it
         spec = importlib.util.find_spec(name)
         print(f"{name}: {spec.origin if spec else 'missing'}", flush=True)
@@ -31,6 +30,7 @@ def run_session(plan_path, inputs, working, facts):
         path = outputs / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode())
+    print("stub session begins", flush=True)  # whoever waits for this line may kill it, and its outputs are there
     while config.get("wait_for") and not Path(config["wait_for"]).exists() and not stopped:
         time.sleep(0.01)
     if config.get("die"):

@@ -18,7 +18,7 @@ _OFFSET = 8
 
 
 def take_generators() -> tuple[Node, dict[str, NDArray[Any] | Deferred]]:
-    """Return the state of every global generator, as JSON values and arrays."""
+    """Return the state of every global generator, as nodes and arrays, some of them made later."""
     version, words, gauss = random.getstate()
     cuda = th.cuda.get_rng_state_all() if th.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     legacy = np.random.get_state(legacy=False)

@@ -93,10 +93,10 @@ def _by_class(answer: Callable[[type], _Answer]) -> Callable[[type], _Answer]:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """A node that is made when it is written, from what training no longer changes.
+    """A node, or an array beside the nodes, that is made when it is written, from what training no longer changes.
 
     Attributes:
-        make: returns the node.
+        make: returns it.
     """
 
     make: Callable[[], Node]

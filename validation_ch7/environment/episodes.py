@@ -16,6 +16,9 @@ from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
 from validation_ch7.traffic import MEASURES, base_flows, draw_arrivals, make_simulator, summarise
 
+TOGETHER = 1024
+"""Rows whose arrivals are drawn in one pass, which takes about 20 kB each."""
+
 
 class EpisodeBatch:
     """``len(generators)`` environments in step; each draws the demand of its episodes from its own generator.
@@ -47,11 +50,13 @@ class EpisodeBatch:
 
     def begin(self, rows: Sequence[int]) -> None:
         """Start a new episode in some rows."""
-        generators = [self.generators[row] for row in rows]
-        self.simulator.restart(rows, draw_arrivals(self.config, self.simulator.layout, self._flows, generators))
-        self.returns[rows] = 0.0
-        self.totals[rows] = 0.0
-        self.running[rows] = True
+        for start in range(0, len(rows), TOGETHER):
+            part = list(rows[start : start + TOGETHER])
+            generators = [self.generators[row] for row in part]
+            self.simulator.restart(part, draw_arrivals(self.config, self.simulator.layout, self._flows, generators))
+            self.returns[part] = 0.0
+            self.totals[part] = 0.0
+            self.running[part] = True
 
     def observe(self) -> NDArray[np.float32]:
         """Return the observations of all rows, (rows, size), without advancing."""
@@ -131,7 +136,7 @@ class EpisodeBatch:
 
     def statistics(self, rows: Sequence[int]) -> list[dict[str, float]]:
         """Return the traffic statistics of the current episodes of some rows."""
-        return summarise(self.totals[rows], self.simulator, rows)
+        return summarise(self.totals[list(rows)], self.simulator, rows)
 
     def get_state(self) -> dict[str, Any]:
         """Return the complete state as plain data: arrays, numbers and generator states."""

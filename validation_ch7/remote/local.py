@@ -238,11 +238,13 @@ class LocalBackend:
         if process.pid is None and (found := find_by_script(folder / "kernel.py")):
             process = process.model_copy(update={"pid": found.pid, "created": found.create_time()})
             process.write(folder)
-        running = alive(process, folder / "kernel.py")  # before the exit status: one that has ended here has one there
-        child = self._children.get(process.session_id)
-        if process.exit_code is None and child is not None and child.poll() is not None:
-            process = process.model_copy(update={"exit_code": child.returncode})
-            process.write(folder)
+        running = alive(process, folder / "kernel.py")
+        if running is None:  # only now is it asked how it ended, so that there is an answer
+            process = read_process(folder) or process  # another one may have seen the end, or asked for it
+            child = self._children.get(process.session_id)
+            if process.exit_code is None and child is not None and child.poll() is not None:
+                process = process.model_copy(update={"exit_code": child.returncode})
+                process.write(folder)
         return process, running
 
     def _enforce_limit(self, folder: Path, process: LocalProcess, running: psutil.Process) -> None:

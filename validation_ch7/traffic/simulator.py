@@ -73,9 +73,10 @@ class Simulator:
             rows: which environments.
             arrivals: (rows, decisions, entries, 2) [veh per decision].
         """
+        chosen = list(rows)
         for array in (self.x, self.queue, self.signal, self.clock, self.roads):
-            array[rows] = 0
-        self.arrivals[rows] = arrivals
+            array[chosen] = 0
+        self.arrivals[chosen] = arrivals
 
     def step(self, wanted: Integers) -> Array:
         """Advance by one decision and return the observations, shape (size, observation_size), float32.
@@ -100,7 +101,7 @@ class Simulator:
     def _run(self, arrays: tuple[Array, ...], rows: slice, work: Scratch) -> None:
         self._advance(self.layout.tables, *(array[rows] for array in arrays), work)
 
-    def vehicles(self, rows: slice | Sequence[int] = slice(None)) -> Floats:
+    def vehicles(self, rows: slice | list[int] = slice(None)) -> Floats:
         """Return the vehicles in each environment, outside and on the roads, by class, shape (size, 2) [veh]."""
         inside = np.einsum("bkj,kj->bk", self.x[rows, :2].astype(np.float64), self.layout.vehicles)
         return np.asarray(inside + self.queue[rows].sum(axis=1))

@@ -27,7 +27,7 @@ def summarise(totals: NDArray[np.float64], simulator: Simulator, rows: Sequence[
         For each row: mean_delay_s, travel_time_s [s], queue_mean_veh, queue_max_veh, throughput_veh, residual_veh,
         arrived_veh [veh], stops_per_veh [-]; and each of them again with ``_motorbike`` and ``_car``.
     """
-    residual = simulator.vehicles(rows)
+    residual = simulator.vehicles(list(rows))
     episodes = []
     for total, row, left in zip(totals, rows, residual, strict=True):
         steps = int(simulator.clock[row])
