@@ -45,16 +45,17 @@ def place(tmp_path):
 
 
 def trainer(chain):
-    """Return the Ray worker that trains a chain: the parent of its session."""
+    """Return the Ray worker that trains a chain."""
+    return until(lambda: worker_of(chain))
 
-    def found():
-        for process in psutil.process_iter(["cmdline"]):
-            words = " ".join(process.info["cmdline"] or ())
-            if f"/chains/{chain}/" in words and "kernel.py" in words and (parent := process.parent()):
-                return parent
-        return None
 
-    return until(found)
+def worker_of(chain):
+    """Return the parent of a chain's session, or None where none runs now."""
+    for process in psutil.process_iter(["cmdline"]):
+        words = " ".join(process.info["cmdline"] or ())
+        if f"/chains/{chain}/" in words and "kernel.py" in words and (parent := process.parent()):
+            return parent
+    return None
 
 
 def test_a_killed_worker_is_started_again_and_the_study_ends_where_one_run_ends(place, expected):
@@ -115,8 +116,10 @@ class Nodes:
         children = psutil.Process(node.pid).children(recursive=True)
         return [child for child in children if child.name() == "raylet"]
 
-    def node_of(self, worker: psutil.Process) -> subprocess.Popen:
-        return next(node for node in self.nodes if worker in psutil.Process(node.pid).children(recursive=True))
+    def chain_of_the_other(self) -> str | None:
+        """Return the chain that the second node trains now."""
+        there = psutil.Process(self.nodes[1].pid).children(recursive=True)
+        return next((chain for chain in (FIRST, SECOND) if worker_of(chain) in there), None)
 
     def until_jobs_are_served(self) -> None:
         def answers() -> bool:
@@ -148,9 +151,8 @@ def nodes(tmp_path):
 def test_a_killed_node_loses_nothing_and_its_chain_goes_on_on_the_other(place, expected, nodes):
     flags = ("--address", nodes.address, "--token-file", str(nodes.token), "--train-only")
     running = StudyRunning(place, *flags, RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="1")
-    for chain in (FIRST, SECOND):
-        running.until_saved(chain, 256)
-    doomed = next(chain for chain in (FIRST, SECOND) if nodes.node_of(trainer(chain)) is nodes.nodes[1])
+    doomed = until(nodes.chain_of_the_other, running.process)
+    running.until_saved(doomed, 256)
     (raylet,) = nodes.raylets(nodes.nodes[1])
     kill(raylet)
     code, answer = running.end()
