@@ -20,7 +20,7 @@ import psutil
 from validation_ch7.control import Controller
 from validation_ch7.environment.vec_env import TrafficVecEnv
 from validation_ch7.environment_config import EnvironmentConfig
-from validation_ch7.traffic import MEASURES, Simulator, base_flows, draw_arrivals, summarise
+from validation_ch7.traffic import MEASURES, Simulator, start_episodes, summarise
 from validation_ch7.traffic.arrays import Array, Floats, Integers
 from validation_ch7.traffic.kernel import request, tick
 
@@ -213,9 +213,7 @@ def play(
 def _play_together(
     config: EnvironmentConfig, controller: Controller, seeds: Sequence[int], simulator: SumoSimulator
 ) -> list[dict[str, float]]:
-    flows = base_flows(config, simulator.layout)
-    generators = [np.random.default_rng(seed) for seed in seeds]
-    simulator.restart(range(len(seeds)), draw_arrivals(config, simulator.layout, flows, generators))
+    start_episodes(simulator, config, seeds)
     totals = np.zeros((len(seeds), len(MEASURES), 2))
     for _ in range(config.steps_per_episode):
         simulator.step(controller.decide(simulator))

@@ -15,7 +15,7 @@ import numpy as np
 from validation_ch7.control import LookAhead, MaxPressure
 from validation_ch7.environment import TrafficEnv
 from validation_ch7.environment_config import EnvironmentConfig, Network
-from validation_ch7.traffic import Simulator, base_flows, draw_arrivals
+from validation_ch7.traffic import Simulator, start_episodes
 
 FIRST_STEP = """
 import time
@@ -41,9 +41,7 @@ def seconds_of(function: Callable[[], Any], repeat: int = 30) -> float:
 def loaded(config: EnvironmentConfig, size: int) -> Simulator:
     """Return a batch that has run for some minutes."""
     simulator = Simulator(config, size)
-    flows = base_flows(config, simulator.layout)
-    generators = [np.random.default_rng(row) for row in range(size)]
-    simulator.restart(range(size), draw_arrivals(config, simulator.layout, flows, generators))
+    start_episodes(simulator, config, range(size))
     for _ in range(60):
         simulator.step(MaxPressure().decide(simulator))
     return simulator

@@ -26,7 +26,7 @@ from validation_ch7.control.pressure import pressures
 from validation_ch7.environment import make_vec_env
 from validation_ch7.environment_config import Demand, EnvironmentConfig, Network, SideFlows, Signal
 from validation_ch7.errors import ConfigurationError
-from validation_ch7.traffic import Simulator, base_flows, build_layout, draw_arrivals
+from validation_ch7.traffic import Simulator, start_episodes
 
 CONFIG = EnvironmentConfig()
 ALL_RED = EnvironmentConfig(signal=Signal(phases=(("north", "south"), ("east", "west"), ())))
@@ -160,8 +160,7 @@ def test_all_red_stops_everyone_and_needs_an_empty_phase() -> None:
 def test_lookahead_finds_the_sequence_that_plain_enumeration_finds() -> None:
     config = EnvironmentConfig(horizon_s=300, signal=Signal(min_green_s=5))
     simulator = Simulator(config, 1)
-    flows = base_flows(config, simulator.layout)
-    simulator.restart([0], draw_arrivals(config, simulator.layout, flows, [np.random.default_rng(1)]))
+    start_episodes(simulator, config, [1])
     for _ in range(30):
         simulator.step(np.array([[0]]))
     state, copy = simulator.get_state(), Simulator(config, 1)
@@ -183,9 +182,8 @@ def test_lookahead_finds_the_sequence_that_plain_enumeration_finds() -> None:
 
 def test_lookahead_decides_each_row_as_if_it_were_alone() -> None:
     config = EnvironmentConfig(horizon_s=100)
-    batch, flows = Simulator(config, 3), base_flows(config, build_layout(config))
-    generators = [np.random.default_rng(row) for row in range(3)]
-    batch.restart(range(3), draw_arrivals(config, batch.layout, flows, generators))
+    batch = Simulator(config, 3)
+    start_episodes(batch, config, range(3))
     for _ in range(12):
         wanted = LookAhead(config, depth=6).decide(batch)
         for row in range(3):

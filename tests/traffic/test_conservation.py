@@ -6,16 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from validation_ch7.environment_config import Demand, EnvironmentConfig, Network, SideFlows, Signal, Solver
-from validation_ch7.traffic import Simulator, base_flows, draw_arrivals
+from validation_ch7.traffic import Simulator, start_episodes
 
 GRID = EnvironmentConfig(network=Network(rows=2, columns=2, entry_length_m=300, spacing_m=200))
 
 
 def loaded(config: EnvironmentConfig, seed: int = 0, size: int = 1) -> Simulator:
     simulator = Simulator(config, size)
-    flows = base_flows(config, simulator.layout)
-    generators = [np.random.default_rng(seed + row) for row in range(size)]
-    simulator.restart(range(size), draw_arrivals(config, simulator.layout, flows, generators))
+    start_episodes(simulator, config, range(seed, seed + size))
     return simulator
 
 

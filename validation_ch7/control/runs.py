@@ -14,7 +14,7 @@ from validation_ch7.control.pressure import Greedy, MaxPressure
 from validation_ch7.control.responsive import Actuated, Sotl
 from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
-from validation_ch7.traffic import MEASURES, Simulator, base_flows, draw_arrivals, summarise
+from validation_ch7.traffic import MEASURES, Simulator, start_episodes, summarise
 
 CONTROLLERS = ("fixed_time", "webster", "actuated", "sotl", "max_pressure", "greedy", "random", "all_red", "lookahead")
 """Names that :func:`make_controller` knows."""
@@ -31,9 +31,7 @@ def simulate(config: EnvironmentConfig, controller: Controller, seeds: Sequence[
         seeds: one per episode.
     """
     simulator = Simulator(config, len(seeds))
-    flows = base_flows(config, simulator.layout)
-    generators = [np.random.default_rng(seed) for seed in seeds]
-    simulator.restart(range(len(seeds)), draw_arrivals(config, simulator.layout, flows, generators))
+    start_episodes(simulator, config, seeds)
     totals = np.zeros((len(seeds), len(MEASURES), 2))
     peaks = [MEASURES.index("queue_max_veh"), MEASURES.index("overall")]
     for _ in range(config.steps_per_episode):

@@ -10,7 +10,7 @@ import numpy as np
 from validation_ch7.environment_config import Demand, EnvironmentConfig, Network, SideFlows, Signal, TrafficMix, Turning
 from validation_ch7.traffic import flow
 from validation_ch7.traffic.arrays import Array
-from validation_ch7.traffic.demand import base_flows, draw_arrivals
+from validation_ch7.traffic.demand import start_episodes
 from validation_ch7.traffic.layout import build_layout
 from validation_ch7.traffic.riemann import PROBLEMS, Road
 from validation_ch7.traffic.simulator import Simulator
@@ -70,8 +70,7 @@ def one_way(north: float, motorbikes: float = 0.0, **network: object) -> Environ
 def with_arrivals(config: EnvironmentConfig, seed: int = 0) -> Simulator:
     """Return one environment of a configuration with the arrivals of a seed."""
     simulator = Simulator(config, 1)
-    flows = base_flows(config, simulator.layout)
-    simulator.restart([0], draw_arrivals(config, simulator.layout, flows, [np.random.default_rng(seed)]))
+    start_episodes(simulator, config, [seed])
     return simulator
 
 

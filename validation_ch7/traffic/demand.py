@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from validation_ch7.environment_config import APPROACHES, EnvironmentConfig
 from validation_ch7.traffic.arrays import Floats
 from validation_ch7.traffic.layout import Layout
+from validation_ch7.traffic.simulator import Simulator
 
 
 def base_flows(config: EnvironmentConfig, layout: Layout) -> Floats:
@@ -130,3 +131,15 @@ def draw_arrivals(
     for row, generator in enumerate(generators):
         arrivals[row] = np.minimum(generator.poisson(means[row]), most)
     return arrivals
+
+
+def start_episodes(simulator: Simulator, config: EnvironmentConfig, seeds: Sequence[int]) -> None:
+    """Start in each row the first episode of an environment that is made with its seed.
+
+    Args:
+        simulator: as many rows as there are seeds.
+        config: what it was built from.
+        seeds: one per row.
+    """
+    flows, generators = base_flows(config, simulator.layout), [np.random.default_rng(seed) for seed in seeds]
+    simulator.restart(range(len(seeds)), draw_arrivals(config, simulator.layout, flows, generators))
