@@ -21,29 +21,26 @@ from benchmarks.checkpoints.measure import SAVE_FREQ, WARM, Row
 RESULTS = Path(__file__).parent / "results"
 
 
-def rows(folder: Path, full: int, rounds: int, saves: int) -> Iterator[Row]:
+def rows(folder: Path, full: int, rounds: int, saves: int, steps: int) -> Iterator[Row]:
     """Measure everything, one group after the other."""
-    yield from _blocking("MLP", measure.blocking(_new(folder), 0, 5 * rounds), 1 / 5)
+    yield from _within("MLP", measure.within_training(_new(folder), 0, 5 * rounds, 64)[0], 1 / 5)
+    costs, interval = measure.within_training(_new(folder), full, rounds, steps)
+    yield from _within(f"DQN, {full:,} rows", costs, 1 / 100)
+    for name, cost in costs.items():
+        share = 100 * cost / (interval + cost)
+        yield Row(f"DQN, {full:,} rows: share of wall time, {name}", share, "%", 0.2 if name == "ours" else None)
+    yield from _blocking("MLP", measure.blocking(_new(folder), 0, 5 * rounds), None)
     yield _processor("MLP", measure.blocking(_new(folder), 0, 5 * rounds, measure.processor_seconds))
     for size in (full // 100, full // 10):
         yield from _blocking(f"DQN, {size:,} rows", measure.blocking(_new(folder), size, rounds), None)
-    costs = measure.blocking(_new(folder), full, rounds)
-    yield from _blocking(f"DQN, {full:,} rows", costs, 1 / 100)
+    yield from _blocking(f"DQN, {full:,} rows", measure.blocking(_new(folder), full, rounds), None)
     yield _processor(f"DQN, {full:,} rows", measure.blocking(_new(folder), full, rounds, measure.processor_seconds))
-    least = 1e3 * measure.floor(full // 100, 10 * rounds)
-    yield Row("what no exact save can do without", least, "ms", None, "copies of state dictionaries, three generators")
-    for rival in ("CheckpointCallback", WARM):
-        yield Row(f"DQN, {full:,} rows: that / {rival}", least / (1e3 * costs[rival]), "x")
     if th.cuda.is_available():
         for size, target in ((0, 1 / 5), (full, 1 / 100)):
             name = f"CUDA, DQN, {size:,} rows" if size else "CUDA, MLP"
             turns = rounds if size else 5 * rounds
             cuda = measure.blocking(_new(folder), size, turns, measure.device_seconds, "cuda")
             yield from _blocking(name, cuda, target)
-    interval = SAVE_FREQ / measure.training_rate(full)
-    yield Row("share of wall time, ours", 100 * costs["ours"] / (interval + costs["ours"]), "%", 0.2)
-    rival = costs["CheckpointCallback"]
-    yield Row("share of wall time, CheckpointCallback", 100 * rival / (interval + rival), "%")
     growth = measure.store_growth(_new(folder), full // 10, saves)
     yield Row(f"store after {saves} saves / one buffer", growth, "x", 1.2, "the buffer was written over 10 times")
     for size in (full // 100, full // 10, full):
@@ -72,6 +69,13 @@ def _by_size(folder: Path, size: int, full: bool, rounds: int) -> Iterator[Row]:
 
 def _compared(what: str, times: dict[str, float], ours: str, rival: str, target: float | None = None) -> Row:
     return Row(f"{what} / ({rival})", times[ours] / times[rival], "x", target, f"{1e3 * times[ours]:.1f} ms")
+
+
+def _within(what: str, costs: dict[str, float], target: float) -> Iterator[Row]:
+    for name, cost in costs.items():
+        yield Row(f"{what}: save blocks within training, {name}", 1e3 * cost, "ms")
+    ratio = costs["ours"] / costs["CheckpointCallback"]
+    yield Row(f"{what}: within training, ours / CheckpointCallback", ratio, "x", target)
 
 
 def _blocking(what: str, costs: dict[str, float], target: float | None) -> Iterator[Row]:
@@ -121,10 +125,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results (default: results/)")
     chosen = parser.parse_args()
     th.set_num_threads(1)
-    full, rounds, saves = (100_000, 3, 300) if chosen.quick else (1_000_000, 7, 1000)
+    full, rounds, saves, steps = (100_000, 3, 300, 1000) if chosen.quick else (1_000_000, 7, 1000, SAVE_FREQ)
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
         found = []
-        for row in rows(Path(folder), full, rounds, saves):
+        for row in rows(Path(folder), full, rounds, saves, steps):
             print(f"{row.name}: {row.value:.4g} {row.unit}", flush=True)
             found.append(row)
     facts = machine() | {"rows": full, "rounds": rounds}

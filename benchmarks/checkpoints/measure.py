@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
-import random
 import shutil
 import statistics
 import subprocess
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
@@ -27,9 +25,9 @@ from validation_ch7.checkpoints import CheckpointStore, learn_resumable
 from validation_ch7.checkpoints.compatibility import describe_model
 from validation_ch7.checkpoints.generators import take_generators
 from validation_ch7.checkpoints.graph_capture import Capture
+from validation_ch7.checkpoints.saver import Saver
 from validation_ch7.checkpoints.select import resume_newest
-from validation_ch7.checkpoints.snapshot import sde_matrices, take_model, torch_state
-from validation_ch7.checkpoints.tensors import copy_tensors
+from validation_ch7.checkpoints.snapshot import sde_matrices, take_model
 
 Timed = Callable[[], float]
 Clock = Callable[[Callable[[], object]], float]
@@ -167,10 +165,51 @@ def blocking(folder: Path, rows: int, rounds: int, clock: Clock = seconds, devic
     return found
 
 
-def training_rate(rows: int) -> float:
-    """Return environment steps a second of a DQN with a full buffer, without saves."""
-    model = dqn(rows)
-    return 2000 / seconds(lambda: model.learn(2000))
+class SavesInTurn(BaseCallback):
+    """Saves every so many steps of training, ours and ``CheckpointCallback`` in turn, and notes what each blocks for.
+
+    As in use: at a boundary of the loop, after real training, every file kept, nothing written back for anyone.
+    """
+
+    def __init__(self, saver: Saver, rival: CheckpointCallback, steps: int) -> None:
+        super().__init__()
+        self.blocked: dict[str, list[float]] = {"ours": [], "CheckpointCallback": []}
+        self._saver, self._rival, self._steps, self._last = saver, rival, steps, 0
+
+    def _on_training_start(self) -> None:
+        self._last = self.num_timesteps
+
+    def _on_rollout_start(self) -> None:
+        if self.num_timesteps - self._last < self._steps:
+            return
+        self._last = self.num_timesteps
+        ours, theirs = self.blocked.values()
+        begin = time.perf_counter()
+        if len(ours) <= len(theirs):
+            self._saver.save("rollout_start", {})
+            ours.append(time.perf_counter() - begin)
+        else:
+            self._rival.n_calls, self._rival.num_timesteps = 1, self.num_timesteps  # when it saves, and the file's name
+            self._rival._on_step()
+            theirs.append(time.perf_counter() - begin)
+
+    def _on_step(self) -> bool:
+        self._saver.check()
+        return True
+
+
+def within_training(folder: Path, rows: int, rounds: int, steps: int) -> tuple[dict[str, float], float]:
+    """Return the median blocking times [s] within training, and that of so many steps of training without them [s]."""
+    model = dqn(rows) if rows else ppo()
+    saver = saver_for(model, folder / "ours")
+    saver.save("rollout_start", {})
+    turns = SavesInTurn(saver, sb3_for(model, folder / "sb3"), steps)
+    total = (2 * rounds + 1) * steps
+    took = seconds(lambda: model.learn(total, callback=turns, reset_num_timesteps=False))
+    saver.close()
+    shutil.rmtree(folder)
+    pure = took - sum(sum(values) for values in turns.blocked.values())
+    return {name: statistics.median(values) for name, values in turns.blocked.items()}, pure * steps / total
 
 
 def bytes_per_save(folder: Path, rows: int) -> tuple[float, float]:
@@ -307,23 +346,6 @@ def capture(rounds: int) -> dict[str, float]:
 
     model.learn(64 * rounds, callback=AtBoundary(), reset_num_timesteps=False)
     return {name: statistics.median(values) for name, values in found.items()}
-
-
-def floor(rows: int, rounds: int) -> float:
-    """Return the median time of what no exact save can do without [s].
-
-    SB3's state dictionaries and a copy of their tensors, and the states of the generators of Python, numpy and torch.
-    """
-    model = dqn(rows)
-
-    def take() -> None:
-        for part in torch_state(model):
-            copy_tensors(part)
-        random.getstate()
-        np.random.get_state()
-        th.get_rng_state()
-
-    return statistics.median(seconds(take) for _ in range(rounds))
 
 
 def crowded(folder: Path, count: int, rounds: int) -> dict[str, float]:

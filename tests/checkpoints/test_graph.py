@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import operator
 import random
 from typing import Any
 
@@ -96,6 +97,27 @@ def test_views_backwards_share_memory_again() -> None:
     whole, back = through([track, track[::-1]])
     whole[0] = 9
     assert back.tolist() == [3, 2, 1, 9]
+
+
+def test_views_of_what_nobody_else_holds_share_memory_again() -> None:
+    track = np.arange(6.0)
+    left, right = through([track[:4], track[2:]])
+    left[3] = -1.0
+    assert right.tolist() == [2.0, -1.0, 4.0, 5.0]
+
+
+@pytest.mark.parametrize("lanes", [1, 20])
+def test_arrays_in_memory_of_a_tensor_share_it_again(lanes: int) -> None:
+    track = np.arange(6.0)
+    tensor = th.from_numpy(track)
+    whole, *parts = through([track, *(tensor.numpy()[1:3] for _ in range(lanes)), th.zeros(3).numpy()])
+    whole[2] = -1.0
+    assert [part.tolist() for part in parts] == [[1.0, -1.0]] * lanes + [[0.0] * 3]
+
+
+def test_arrays_apart_are_written_by_themselves() -> None:
+    node, arrays = taken([np.zeros(3), np.arange(8.0)[2:4], th.ones(2).numpy()])
+    assert [item["$"] for item in node["v"]] == ["array"] * 3 and [array.size for array in arrays.values()] == [3, 2, 2]
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8, 1), (2, 4, 4, 3)])
@@ -212,17 +234,21 @@ def test_deep_node_is_refused() -> None:
         Restore({}).put(node, None, "it")
 
 
-def test_flat_rows_keep_numbers_aliases_and_what_is_not_flat() -> None:
+@pytest.mark.parametrize("more", [0, 50])
+def test_flat_rows_keep_numbers_aliases_and_what_is_not_flat(more: int) -> None:
     shared = {"r": 1, "l": True, "t": 0.5}
-    rows = collections.deque([shared, {"r": -0.0}, {1: None, "two": "2"}], maxlen=9)
-    new, again, odd = through([rows, shared, [{"r": float("nan")}, {"r": 10**400, "t": 0.5}, shared, shared]])
-    assert repr(new) == repr(rows) and new.maxlen == 9
-    assert new[0] is again is odd[2] is odd[3]
-    assert repr(odd) == repr([{"r": float("nan")}, {"r": 10**400, "t": 0.5}, shared, shared])
+    others = [{"r": float(index)} for index in range(more)]
+    rows = collections.deque([shared, {"r": -0.0}, {1: None, "two": "2"}, *others], maxlen=99)
+    odd = [{"r": float("nan")}, {"r": 10**400, "t": 0.5}, shared, shared, *others]
+    new, again, other = through([rows, shared, odd])
+    assert repr(new) == repr(rows) and new.maxlen == 99
+    assert new[0] is again is other[2] is other[3] and all(map(operator.is_, list(new)[3:], other[4:]))
+    assert repr(other) == repr(odd)
 
 
-def test_rows_are_copied_when_they_are_taken() -> None:
+@pytest.mark.parametrize("count", [1, 100])
+def test_rows_are_copied_when_they_are_taken(count: int) -> None:
     row, numbers = {"r": 1.0}, [1.0, 2.0]
-    node = Capture().take([[row], numbers], "it")
+    node = Capture().take([[row, *({"r": 2.0} for _ in range(count - 1))], numbers], "it")
     row["r"], numbers[0] = 5.0, 5.0
     assert '["r",1.0]' in node_text(node) and "5.0" not in node_text(node)

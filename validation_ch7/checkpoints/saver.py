@@ -32,6 +32,7 @@ from validation_ch7.checkpoints.retention import Retention
 from validation_ch7.checkpoints.sb3_members import Sb3Members
 from validation_ch7.checkpoints.snapshot import Snapshot, saved_attributes, take_snapshot
 from validation_ch7.checkpoints.store import CheckpointStore
+from validation_ch7.checkpoints.tensors import TensorCopier
 from validation_ch7.session import Exactness
 
 Clock = Callable[[], float]
@@ -164,6 +165,7 @@ class Saver:
         self._software = software_versions(model.device)
         self._sb3 = Sb3Members()
         self._sb3.prepare(saved_attributes(model))
+        self._copier = TensorCopier()
         self._writer = Writer(settings.asynchronous)
         parent = lineage.parent
         self._recorder = ReplayRecorder(
@@ -197,7 +199,7 @@ class Saver:
         """
         begin = self._clock()
         self._writer.wait()
-        snapshot = take_snapshot(self._model, boundary, self._recorder, callbacks)
+        snapshot = take_snapshot(self._model, boundary, self._recorder, callbacks, self._copier)
         metrics = dict(self._metrics()) if self._metrics else {}
         rewards = [episode["r"] for episode in self._model.ep_info_buffer or ()]
         self._steps, self._time = snapshot.steps, self._clock()

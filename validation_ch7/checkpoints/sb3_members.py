@@ -45,8 +45,9 @@ class Sb3Members:
         data = {name: self._value(name, value) for name, value in snapshot.attributes.items()}
         present = {name: value for name, value in data.items() if value is not None or name not in self.missing}
         members = {"data": json.dumps(present, indent=4).encode()}
-        members["pytorch_variables.pth"] = _saved(snapshot.variables.unpack())
-        members |= {f"{name}.pth": _saved(value) for name, value in snapshot.parameters.unpack().items()}
+        parameters, variables = snapshot.tensors.unpack()
+        members["pytorch_variables.pth"] = _saved(variables)
+        members |= {f"{name}.pth": _saved(value) for name, value in parameters.items()}
         members["_stable_baselines3_version"] = stable_baselines3.__version__.encode()
         members["system_info.txt"] = self._system_info
         return members

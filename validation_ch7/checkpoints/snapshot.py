@@ -30,7 +30,8 @@ from validation_ch7.checkpoints.graph import Deferred, Node, immaterial, statefu
 from validation_ch7.checkpoints.graph_capture import Capture
 from validation_ch7.checkpoints.manifest import Boundary
 from validation_ch7.checkpoints.replay import ReplayRecorder, ReplaySnapshot, extra_attributes, tail_rows
-from validation_ch7.checkpoints.tensors import TensorCopy, copy_tensors
+from validation_ch7.checkpoints.state_dicts import torch_state
+from validation_ch7.checkpoints.tensors import TensorCopier, TensorCopy
 from validation_ch7.session import Exactness
 
 _NOT_STATE = frozenset(
@@ -41,6 +42,8 @@ _NOT_STATE = frozenset(
     | {"_total_timesteps", "_num_timesteps_at_start"}  # of this run: the horizon may be raised
 )
 
+_SAME_NODE = frozenset({type(None), bool, int, str})
+_PLAIN = _SAME_NODE | {float}
 _CALLBACK_NOT_STATE = frozenset({"model", "locals", "globals", "parent", "verbose", "logger"})
 
 
@@ -54,10 +57,8 @@ class Snapshot:
     lost: tuple[str, ...]
     state: dict[str, Node]
     arrays: dict[str, NDArray[Any] | Deferred]
-    parameters: TensorCopy
-    """State dictionaries of modules and optimizers, by SB3's names."""
-    variables: TensorCopy
-    """Single tensors such as ``log_ent_coef``."""
+    tensors: TensorCopy
+    """State dictionaries of modules and optimizers, and single tensors such as ``log_ent_coef``, by SB3's names."""
     attributes: dict[str, Any]
     """What SB3 itself saves beside the parameters."""
     replay: ReplaySnapshot | None
@@ -68,8 +69,12 @@ def take_snapshot(
     boundary: Boundary,
     recorder: ReplayRecorder | None = None,
     callbacks: Mapping[str, BaseCallback] | None = None,
+    copier: TensorCopier | None = None,
 ) -> Snapshot:
-    """Copy the complete training state; without a ``recorder`` the replay buffer is left out."""
+    """Copy the complete training state; without a ``recorder`` the replay buffer is left out.
+
+    A ``copier`` that has copied the tensors of this model before is faster.
+    """
     capture = Capture(model, model.policy, *_buffers(model))
     generators, generator_arrays = take_generators()
     state: dict[str, Node] = {
@@ -96,7 +101,7 @@ def take_snapshot(
     capture.lost.clear()
     state["callbacks"] = {name: take_callback(item, capture, name) for name, item in (callbacks or {}).items()}
     capture.join_views()
-    parameters, variables = torch_state(model)
+    tensors = (copier or TensorCopier()).copy(torch_state(model))
     return Snapshot(
         steps=model.num_timesteps,
         boundary=boundary,
@@ -104,8 +109,7 @@ def take_snapshot(
         lost=(*lost, *(f"callback {path}" for path in capture.lost)),
         state=state,
         arrays={**generator_arrays, **capture.arrays},
-        parameters=copy_tensors(parameters),
-        variables=copy_tensors(variables),
+        tensors=tensors,
         attributes=saved_attributes(model),
         replay=replay,
     )
@@ -124,19 +128,18 @@ def take_model(model: BaseAlgorithm, capture: Capture) -> dict[str, Node]:
             if not _covered(model, name, value):
                 capture.lost.append(f"model.{name} (not among the parameters that SB3 saves)")
         else:
-            nodes[name] = capture.take(value, f"model.{name}")
+            nodes[name] = value if type(value) in _SAME_NODE else capture.take(value, f"model.{name}")
     return nodes
 
 
 def evolving_attributes(model: BaseAlgorithm) -> list[tuple[str, Any]]:
     """Return the attributes that are neither configuration nor infrastructure, with their names."""
     skip = _not_evolving(type(model), tuple(model._get_torch_save_params()[1]))
-    return [item for item in vars(model).items() if item[0] not in skip and not _immaterial(item[1])]
-
-
-def _immaterial(value: Any) -> bool:
-    plain = value is None or isinstance(value, (bool, int, float, str))
-    return not plain and immaterial(value)
+    return [
+        (name, value)
+        for name, value in vars(model).items()
+        if name not in skip and (type(value) in _PLAIN or not immaterial(value))
+    ]
 
 
 @functools.cache
@@ -192,17 +195,15 @@ def take_callback(callback: BaseCallback, capture: Capture, path: str) -> Node:
     return {"attributes": nodes}
 
 
-def torch_state(model: BaseAlgorithm) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return SB3's state dictionaries and single variables; references, not copies."""
-    _, names = model._get_torch_save_params()
-    return model.get_parameters(), {name: recursive_getattr(model, name) for name in names}
-
-
 def saved_attributes(model: BaseAlgorithm) -> dict[str, Any]:
     """Return what ``model.save()`` would write as ``data``, with everything that changes copied."""
     state_dicts, variables = model._get_torch_save_params()
     skip = {name.split(".")[0] for name in (*state_dicts, *variables)} | set(model._excluded_save_params())
-    return {name: _frozen(name, value) for name, value in vars(model).items() if name not in skip}
+    return {
+        name: value if type(value) in _PLAIN else _frozen(name, value)
+        for name, value in vars(model).items()
+        if name not in skip
+    }
 
 
 def _frozen(name: str, value: Any) -> Any:

@@ -1,7 +1,8 @@
 """State dictionaries, copied at the price of a few operations.
 
 A copy of each tensor by itself costs more in calls than in bytes. So all tensors of one type on one device are
-laid end to end in one operation, and the thread that writes them takes the block apart.
+laid end to end in one operation, and the thread that writes them takes the block apart. To find out how a tensor lies
+in memory costs as much again, so it is found out once for tensors that stay.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch as th
-from torch._utils import _flatten_dense_tensors
 
 _TENSORS = frozenset({th.Tensor, th.nn.Parameter})
 _VALUES = frozenset({type(None), bool, int, float, str})
 _HERE = object()
 """Stands where a tensor was."""
+_Known = tuple[int, th.Size, th.dtype] | None
+"""Where a contiguous tensor lies, its shape and type: as long as these hold, so does a flat view of it."""
 
 
 @dataclass(frozen=True)
@@ -52,33 +54,50 @@ class TensorCopy:
                 yield blocks[key][begin : ends[key]].view(shape).clone()
 
 
-def copy_tensors(value: Any) -> TensorCopy:
-    """Copy every tensor in ``value`` and every container; all else in it is taken to be immutable."""
-    found: list[th.Tensor] = []
-    outline = _outlined(value, found)
-    places = [(_block_name(index, tensor), tensor.shape) for index, tensor in enumerate(found)]
-    groups: dict[Hashable, list[th.Tensor]] = {}
-    for tensor, (key, _) in zip(found, places, strict=True):
-        groups.setdefault(key, []).append(tensor)
-    with th.no_grad():
+class TensorCopier:
+    """Copies the tensors of a model again and again; between two copies, most of them stay where they are."""
+
+    def __init__(self) -> None:
+        self._known: list[_Known] = []
+        self._places: list[tuple[Hashable, th.Size]] = []
+        self._flat: dict[Hashable, list[th.Tensor]] = {}
+
+    def copy(self, value: Any) -> TensorCopy:
+        """Copy every tensor in ``value`` and every container; all else in it is taken to be immutable."""
+        found: list[th.Tensor] = []
+        outline = _outlined(value, found)
+        known = _known(found)
+        if known != self._known or None in known:
+            self._learn(found, known)
         blocks = {
-            key: tensors[0].detach().clone() if isinstance(key, int) else _block(tensors)
-            for key, tensors in groups.items()
+            key: th.cat(tensors) if len(tensors) > 1 else tensors[0].detach().clone()
+            for key, tensors in self._flat.items()
         }
-    return TensorCopy(outline, places, blocks)
+        return TensorCopy(outline, self._places, blocks)
+
+    def _learn(self, tensors: list[th.Tensor], known: list[_Known]) -> None:
+        self._known = known
+        self._places = [
+            # A block would not keep an unusual layout.
+            (index if place is None else (tensor.dtype, tensor.device), tensor.shape)
+            for index, (tensor, place) in enumerate(zip(tensors, known, strict=True))
+        ]
+        self._flat = {}
+        for tensor, (key, _) in zip(tensors, self._places, strict=True):
+            self._flat.setdefault(key, []).append(tensor if isinstance(key, int) else tensor.detach().view(-1))
 
 
-def _block_name(index: int, tensor: th.Tensor) -> Hashable:
-    # A block would not keep an unusual layout.
-    plain = tensor.layout is th.strided and tensor.is_contiguous()
-    return (tensor.dtype, tensor.device) if plain else index
+def copy_tensors(value: Any) -> TensorCopy:
+    """Copy every tensor in ``value`` and every container, once."""
+    return TensorCopier().copy(value)
 
 
-def _block(tensors: list[th.Tensor]) -> th.Tensor:
-    if len(tensors) == 1:  # flattening one tensor would not copy it
-        return tensors[0].detach().clone().view(-1)
-    block: th.Tensor = _flatten_dense_tensors(tensors)  # type: ignore[no-untyped-call]
-    return block
+def _known(tensors: list[th.Tensor]) -> list[_Known]:
+    strided = th.strided
+    return [
+        (tensor.data_ptr(), tensor.shape, tensor.dtype) if tensor.layout is strided and tensor.is_contiguous() else None
+        for tensor in tensors
+    ]
 
 
 def _outlined(value: Any, found: list[th.Tensor]) -> Any:
@@ -90,9 +109,9 @@ def _outlined(value: Any, found: list[th.Tensor]) -> Any:
         if _TENSORS.issuperset(map(type, items)):
             found.extend(items)
             return kind.fromkeys(value, _HERE)
-        return kind((key, _outlined(item, found)) for key, item in value.items())
+        return kind([(key, item if type(item) in _VALUES else _outlined(item, found)) for key, item in value.items()])
     if isinstance(value, (list, tuple)):
-        return kind(_outlined(item, found) for item in value)
+        return kind([item if type(item) in _VALUES else _outlined(item, found) for item in value])
     if isinstance(value, th.Tensor):
         found.append(value)
         return _HERE
