@@ -45,8 +45,8 @@ def state_dictionary(part: th.nn.Module | th.optim.Optimizer) -> dict[str, Any]:
     return part.state_dict()
 
 
-def _collect(module: th.nn.Module, prefix: str, found: OrderedDict[str, Any]) -> bool:
-    """Whether all tensors of the module could be found so."""
+def _collect(module: Any, prefix: str, found: OrderedDict[str, Any]) -> bool:
+    """Add the tensors of a module; return whether all of them could be found so."""
     own = vars(module)
     if not _usual(type(module)) or "state_dict" in own or own["_state_dict_hooks"] or own["_state_dict_pre_hooks"]:
         return False
