@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Hashable
+from typing import Any, cast
 
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -45,10 +46,10 @@ def state_dictionary(part: th.nn.Module | th.optim.Optimizer) -> dict[str, Any]:
     return part.state_dict()
 
 
-def _collect(module: Any, prefix: str, found: OrderedDict[str, Any]) -> bool:
+def _collect(module: th.nn.Module, prefix: str, found: OrderedDict[str, Any]) -> bool:
     """Add the tensors of a module; return whether all of them could be found so."""
-    own = vars(module)
-    if not _usual(type(module)) or "state_dict" in own or own["_state_dict_hooks"] or own["_state_dict_pre_hooks"]:
+    own, kind = vars(module), cast(Hashable, type(module))
+    if not _usual(kind) or "state_dict" in own or own["_state_dict_hooks"] or own["_state_dict_pre_hooks"]:
         return False
     for name, parameter in own["_parameters"].items():
         if parameter is not None:
