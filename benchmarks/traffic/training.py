@@ -20,23 +20,39 @@ from validation_ch7.environment_config import EnvironmentConfig, Network
 
 
 class NullVecEnv(VecEnv):
-    """Answers at once with the same arrays, of the shapes of ``config``: what is left is SB3's own cost."""
+    """Answers at once with the same arrays, of the shapes of ``config``: what is left is SB3's own cost.
 
-    def __init__(self, config: EnvironmentConfig, rows: int) -> None:
+    With ``episodes``, all rows reach the horizon together, as ours do: SB3 then evaluates each row's last observation.
+    """
+
+    def __init__(self, config: EnvironmentConfig, rows: int, episodes: bool) -> None:
         like = make_vec_env(config, [0])
         assert isinstance(like.observation_space, spaces.Box)
         self.observation = np.zeros((rows, *like.observation_space.shape), np.float32)
-        self.infos: list[dict[str, Any]] = [{} for _ in range(rows)]
+        self.horizon = config.steps_per_episode if episodes else 1 << 60
+        self.steps = 0
         super().__init__(rows, like.observation_space, like.action_space)
 
     def reset(self) -> Any:
+        self.steps = 0
         return self.observation
 
     def step_async(self, actions: Any) -> None:
         """Ignore the actions."""
 
     def step_wait(self) -> Any:
-        return self.observation, np.zeros(self.num_envs, np.float32), np.zeros(self.num_envs, np.bool_), self.infos
+        self.steps += 1
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        done = np.full(self.num_envs, self.steps == self.horizon)
+        if done[0]:
+            self.steps = 0
+            episode = {"r": 0.0, "l": self.horizon, "t": 0.0}
+            last = self.observation
+            infos = [
+                {"terminal_observation": last[row].copy(), "TimeLimit.truncated": True, "episode": dict(episode)}
+                for row in range(self.num_envs)
+            ]
+        return self.observation, np.zeros(self.num_envs, np.float32), done, infos
 
     def close(self) -> None:
         """Nothing to release."""
@@ -68,11 +84,13 @@ ENVIRONMENTS: dict[str, Callable[[int], VecEnv]] = {
     "ours": lambda rows: make_vec_env(DEFAULT, range(rows)),
     "ours, roads of 250 m": lambda rows: make_vec_env(SHORT_ROADS, range(rows)),
     "DummyVecEnv of ours": lambda rows: DummyVecEnv([TrafficEnv] * rows),
-    "null": lambda rows: NullVecEnv(DEFAULT, rows),
+    "null": lambda rows: NullVecEnv(DEFAULT, rows, False),
+    "null with episodes": lambda rows: NullVecEnv(DEFAULT, rows, True),
     "ours, section 7.6": lambda rows: make_vec_env(SECTION, range(rows)),
     "ours, all cores": lambda rows: make_vec_env(on_all_cores(DEFAULT), range(rows)),
     "ours, section 7.6, all cores": lambda rows: make_vec_env(on_all_cores(SECTION), range(rows)),
-    "null, section 7.6": lambda rows: NullVecEnv(SECTION, rows),
+    "null, section 7.6": lambda rows: NullVecEnv(SECTION, rows, False),
+    "null with episodes, section 7.6": lambda rows: NullVecEnv(SECTION, rows, True),
 }
 SHARES = (
     ("ours", "null"),

@@ -1,12 +1,15 @@
 """The scheme against theory: Riemann problems, orders, signals, spillback, creeping."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from validation_ch7.environment_config import EnvironmentConfig
-from validation_ch7.traffic import build_layout, checks, riemann
+from validation_ch7.traffic import build_layout, checks, make_simulator, riemann
 from validation_ch7.traffic.compilation import fingerprint, fused
 from validation_ch7.traffic.flow import relax_and_wave
 from validation_ch7.traffic.second_order import limited, speeds_at
@@ -51,6 +54,25 @@ def test_kernel_compiles_where_nothing_can_be_cached() -> None:
     values = np.zeros(2)
     fused(names["fill"])(values)  # type: ignore[arg-type]
     assert values.tolist() == [3, 3]
+
+
+_LOOK = """
+from tests.traffic.test_physics import one_step
+from validation_ch7.traffic.kernel import ADVANCE
+one_step()
+print(sum(ADVANCE[1].stats.cache_hits.values()), sum(ADVANCE[1].stats.cache_misses.values()))
+"""
+
+
+def one_step() -> None:
+    simulator = make_simulator(EnvironmentConfig(), 1)
+    simulator.step(np.zeros((1, 1), np.int64))
+
+
+def test_the_next_process_finds_the_machine_code_of_this_one() -> None:
+    one_step()
+    found = subprocess.run([sys.executable, "-c", _LOOK], cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    assert (found.stdout.strip(), found.stderr) == ("1 0", "")
 
 
 def test_a_standing_queue_does_not_diffuse_backwards() -> None:

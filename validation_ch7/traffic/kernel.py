@@ -108,24 +108,22 @@ KERNELS = (
 
 
 def _build(order: int, parts: str) -> Callable[..., None]:
+    # Array by array: Numba looks at the arrays of a named tuple five times as long as at an array.
     @fused
     def advance(
-        tables: Tables,
-        x: Array,
-        queue: Array,
-        signal: Array,
-        arrivals: Array,
-        clock: Array,
-        wanted: Array,
-        measures: Array,
-        roads: Array,
-        observation: Array,
-        work: Scratch,
-    ) -> None:
+        x: Array, queue: Array, signal: Array, arrivals: Array, clock: Array,
+        wanted: Array, measures: Array, roads: Array, observation: Array,
+        physics: Array, rate: Array, links: Array, widths: Array, targets: Array, ratios: Array,
+        movements: Array, shares: Array, factors: Array, green: Array, timing: Array, scalars: Array,
+        v: Array, wave: Array, flux: Array, marks: Array, ends: Array,
+        open_road: Array, inflow: Array, slope: Array, before: Array, waiting: Array,
+    ) -> None:  # fmt: skip
         parts  # noqa: B018  part of the cache's key
-        substeps, samples, physics, rate = tables.timing[0], tables.timing[1], tables.physics, tables.rate
-        v, wave, flux, marks, ends, inflow = work.v, work.wave, work.flux, work.marks, work.ends, work.inflow
-        open_road = work.open_road
+        tables = Tables(
+            physics, rate, links, widths, targets, ratios, movements, shares, factors, green, timing, scalars
+        )
+        work = Scratch(v, wave, flux, marks, ends, open_road, inflow, slope, before, waiting)
+        substeps, samples = timing[0], timing[1]
         for b in range(x.shape[0]):
             xb, queue_b, signal_b, roads_b, measures_b = x[b], queue[b], signal[b], roads[b], measures[b]
             exits = measures_b[4]
@@ -161,8 +159,8 @@ def _build(order: int, parts: str) -> Callable[..., None]:
 ADVANCE = {order: _build(order, fingerprint(KERNELS)) for order in (1, 2)}
 """By order of the scheme: advance every environment of a batch by one decision.
 
-Args, with B environments: tables; x (B, 4, slots) state; queue (B, entries, 2) [veh]; signal
+Args, with B environments: x (B, 4, slots) state; queue (B, entries, 2) [veh]; signal
 (B, intersections, 3); arrivals (B, decisions, entries, 2) [veh per decision]; clock (B,) decision within the
 episode, advanced; wanted (B, intersections) phases, or -1 to leave an environment as it is; measures (B, 7, 2), roads
-(B, links, 2, 2) and observation (B, size), all three written; scratch.
+(B, links, 2, 2) and observation (B, size), all three written; then the arrays of ``Tables`` and those of ``Scratch``.
 """

@@ -89,7 +89,7 @@ class Simulator:
         state = (self.x, self.queue, self.signal, self.arrivals, self.clock)
         arrays = (*state, wanted, self.measures, self.roads, observation)
         if self._pool is None:
-            self._advance(self.layout.tables, *arrays, self._scratch[0])
+            self._advance(*arrays, *self.layout.tables, *self._scratch[0])
         else:
             first, *others = zip(self._shares, self._scratch, strict=True)
             begun = [self._pool.submit(self._run, arrays, *share) for share in others]
@@ -99,7 +99,7 @@ class Simulator:
         return observation
 
     def _run(self, arrays: tuple[Array, ...], rows: slice, work: Scratch) -> None:
-        self._advance(self.layout.tables, *(array[rows] for array in arrays), work)
+        self._advance(*(array[rows] for array in arrays), *self.layout.tables, *work)
 
     def vehicles(self, rows: slice | list[int] = slice(None)) -> Floats:
         """Return the vehicles in each environment, outside and on the roads, by class, shape (size, 2) [veh]."""
