@@ -30,6 +30,9 @@ import figures  # noqa: E402
 import training  # noqa: E402
 
 REFERENCE = "sumo-rl, libsumo"
+LOOPS = "interior, {}, float64 [million cell updates/s]"  # C: gcc -O3 -march=native
+UPDATES = 12_000
+"""Two-class cell updates in a step of the default environment: 400 cells, 30 substeps."""
 
 
 def race(rivals: str, seconds: float, rounds: int) -> dict[str, dict[str, Any]]:
@@ -91,6 +94,10 @@ def as_table(result: dict[str, Any]) -> str:
         else:
             ratio = f"{row['steps_per_s'] / reference:.1f}" if reference else "-"
             lines.append(f"| {name} | {row['steps_per_s']:,.0f} | {row['sim_s_per_s']:,.0f} | {ratio} |")
+    for language in ("C", "Numba"):
+        rate = result["figures"][LOOPS.format(language)] * 1e6 / UPDATES
+        ratio = f"{rate / reference:.1f}" if reference else "-"
+        lines.append(f"| the loops alone in {language}, without road ends and wrappers | {rate:,.0f} | | {ratio} |")
     kinds = list(training.ENVIRONMENTS)
     shares = [f"{kind} / {ceiling}" for kind, ceiling in training.SHARES]
     lines += ["", f"| training steps/s | environments | {' | '.join(kinds)} |", "|---" * (len(kinds) + 2) + "|"]
@@ -126,8 +133,8 @@ def main() -> None:
     result["race"] = race(options.rivals, options.seconds, options.rounds)
     plain, tuned = against_c.compare(), against_c.compare(("-fno-trapping-math", "-ffp-contract=off"))
     result["figures"] = {
-        "interior, Numba [million cell updates/s]": plain["numba"],
-        "interior, C, gcc -O3 -march=native [million cell updates/s]": plain["c"],
+        LOOPS.format("Numba"): plain["numba"],
+        LOOPS.format("C"): plain["c"],
         "Numba over C": plain["ratio"],
         "Numba over C, gcc also -fno-trapping-math -ffp-contract=off": tuned["ratio"],
         "greatest difference of the two results, same flags": tuned["difference"],

@@ -98,6 +98,7 @@ SHARES = (
     ("ours, roads of 250 m", "null"),
     ("ours, section 7.6", "null, section 7.6"),
     ("ours, section 7.6, all cores", "null, section 7.6"),
+    ("ours, section 7.6, all cores", "null with episodes, section 7.6"),
 )
 """Which rates are compared with which ceiling; observations of short roads have the shape of the default's."""
 
