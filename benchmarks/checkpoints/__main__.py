@@ -29,11 +29,11 @@ def rows(folder: Path, full: int, rounds: int, saves: int, steps: int) -> Iterat
     for name, cost in costs.items():
         share = 100 * cost / (interval + cost)
         yield Row(f"DQN, {full:,} rows: share of wall time, {name}", share, "%", 0.2 if name == "ours" else None)
-    yield from _blocking("MLP", measure.blocking(_new(folder), 0, 5 * rounds), None)
+    yield from _blocking("MLP", measure.blocking(_new(folder), 0, 5 * rounds), 1 / 5)
     yield _processor("MLP", measure.blocking(_new(folder), 0, 5 * rounds, measure.processor_seconds))
     for size in (full // 100, full // 10):
         yield from _blocking(f"DQN, {size:,} rows", measure.blocking(_new(folder), size, rounds), None)
-    yield from _blocking(f"DQN, {full:,} rows", measure.blocking(_new(folder), full, rounds), None)
+    yield from _blocking(f"DQN, {full:,} rows", measure.blocking(_new(folder), full, rounds), 1 / 100)
     yield _processor(f"DQN, {full:,} rows", measure.blocking(_new(folder), full, rounds, measure.processor_seconds))
     if th.cuda.is_available():
         for size, target in ((0, 1 / 5), (full, 1 / 100)):

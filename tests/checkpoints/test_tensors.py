@@ -66,7 +66,7 @@ def _replace_data(network: th.nn.Module, _: th.optim.Optimizer) -> None:
     network[0].weight.data = th.rand(4, 3)
 
 
-def _transpose_in_place(network: th.nn.Module, _: th.optim.Optimizer) -> None:
+def _transpose(network: th.nn.Module, _: th.optim.Optimizer) -> None:
     network[0].weight.data = network[0].weight.data.t()
 
 
@@ -88,7 +88,7 @@ def _learning_rate(_: th.nn.Module, optimizer: th.optim.Optimizer) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [_train, _replace_data, _transpose_in_place, _load_optimizer, _new_layer, _freeze, _learning_rate],
+    [_train, _replace_data, _transpose, _load_optimizer, _new_layer, _freeze, _learning_rate],
     ids=lambda change: change.__name__,
 )
 def test_the_second_copy_sees_every_change(change: Callable[[th.nn.Module, th.optim.Optimizer], None]) -> None:

@@ -30,6 +30,8 @@ Until :func:`node_text` writes it down, it may hold :class:`Deferred` nodes.
 """
 
 SAME = {"$": "same"}
+PLAIN = frozenset({type(None), bool, int, float, str})
+"""Types whose values cannot change and need no node of their own, but for floats that are not finite."""
 GENERATORS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (np.random.PCG64, np.random.PCG64DXSM, np.random.MT19937, np.random.Philox, np.random.SFC64)

@@ -25,6 +25,7 @@ from stable_baselines3.common.vec_env import SubprocVecEnv
 
 from validation_ch7.checkpoints.graph import (
     GENERATORS,
+    PLAIN,
     SAME,
     Deferred,
     Node,
@@ -38,8 +39,7 @@ from validation_ch7.checkpoints.graph import (
 )
 
 _MAX_DEPTH = 200
-_PLAIN = frozenset({type(None), bool, int, str})
-_FLAT = _PLAIN | {float}
+_PLAIN = PLAIN - {float}
 _NUMBERS = frozenset({bool, int, float})
 _DICTS = frozenset({dict})
 _FEW = 8
@@ -335,7 +335,7 @@ def _dict_nodes(first: int, items: list[dict[Any, Any]]) -> list[Node]:
 
 def _flat(values: Collection[Any], kinds: set[type]) -> bool:
     """Whether all values, which are of these types, are plain and all numbers finite."""
-    if not kinds <= _FLAT:
+    if not kinds <= PLAIN:
         return False
     if float not in kinds:
         return True

@@ -26,7 +26,7 @@ from stable_baselines3.common.save_util import recursive_getattr
 
 from validation_ch7.checkpoints.blueprint import take_blueprint
 from validation_ch7.checkpoints.generators import take_generators
-from validation_ch7.checkpoints.graph import Deferred, Node, immaterial, stateful
+from validation_ch7.checkpoints.graph import PLAIN, Deferred, Node, immaterial, stateful
 from validation_ch7.checkpoints.graph_capture import Capture
 from validation_ch7.checkpoints.manifest import Boundary
 from validation_ch7.checkpoints.replay import ReplayRecorder, ReplaySnapshot, extra_attributes, tail_rows
@@ -42,8 +42,6 @@ _NOT_STATE = frozenset(
     | {"_total_timesteps", "_num_timesteps_at_start"}  # of this run: the horizon may be raised
 )
 
-_SAME_NODE = frozenset({type(None), bool, int, str})
-_PLAIN = _SAME_NODE | {float}
 _CALLBACK_NOT_STATE = frozenset({"model", "locals", "globals", "parent", "verbose", "logger"})
 
 
@@ -128,7 +126,7 @@ def take_model(model: BaseAlgorithm, capture: Capture) -> dict[str, Node]:
             if not _covered(model, name, value):
                 capture.lost.append(f"model.{name} (not among the parameters that SB3 saves)")
         else:
-            nodes[name] = value if type(value) in _SAME_NODE else capture.take(value, f"model.{name}")
+            nodes[name] = capture.take(value, f"model.{name}")
     return nodes
 
 
@@ -138,7 +136,7 @@ def evolving_attributes(model: BaseAlgorithm) -> list[tuple[str, Any]]:
     return [
         (name, value)
         for name, value in vars(model).items()
-        if name not in skip and (type(value) in _PLAIN or not immaterial(value))
+        if name not in skip and (type(value) in PLAIN or not immaterial(value))
     ]
 
 
@@ -200,7 +198,7 @@ def saved_attributes(model: BaseAlgorithm) -> dict[str, Any]:
     state_dicts, variables = model._get_torch_save_params()
     skip = {name.split(".")[0] for name in (*state_dicts, *variables)} | set(model._excluded_save_params())
     return {
-        name: value if type(value) in _PLAIN else _frozen(name, value)
+        name: value if type(value) in PLAIN else _frozen(name, value)
         for name, value in vars(model).items()
         if name not in skip
     }

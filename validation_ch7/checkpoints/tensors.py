@@ -13,8 +13,9 @@ from typing import Any
 
 import torch as th
 
+from validation_ch7.checkpoints.graph import PLAIN
+
 _TENSORS = frozenset({th.Tensor, th.nn.Parameter})
-_VALUES = frozenset({type(None), bool, int, float, str})
 _HERE = object()
 """Stands where a tensor was."""
 _Known = tuple[int, th.Size, th.dtype] | None
@@ -102,16 +103,16 @@ def _known(tensors: list[th.Tensor]) -> list[_Known]:
 
 def _outlined(value: Any, found: list[th.Tensor]) -> Any:
     kind = type(value)
-    if kind in _VALUES:
+    if kind in PLAIN:
         return value
     if isinstance(value, dict):
         items = value.values()
         if _TENSORS.issuperset(map(type, items)):
             found.extend(items)
             return kind.fromkeys(value, _HERE)
-        return kind([(key, item if type(item) in _VALUES else _outlined(item, found)) for key, item in value.items()])
+        return kind([(key, item if type(item) in PLAIN else _outlined(item, found)) for key, item in value.items()])
     if isinstance(value, (list, tuple)):
-        return kind([item if type(item) in _VALUES else _outlined(item, found) for item in value])
+        return kind([item if type(item) in PLAIN else _outlined(item, found) for item in value])
     if isinstance(value, th.Tensor):
         found.append(value)
         return _HERE
