@@ -14,28 +14,26 @@ import numpy as np
 from numba import njit
 
 from validation_ch7.environment_config import EnvironmentConfig
-from validation_ch7.traffic import build_layout, flow
+from validation_ch7.traffic import build_layout, lanes
+from validation_ch7.traffic.arrays import make_scratch
 
 STEPS = 3000
 
 
-@njit(error_model="numpy")
-def advance(x: Any, steps: int, physics: Any, rate: Any, ends: Any) -> None:
-    slots = x.shape[1]
-    v, wave, flux = np.zeros((2, slots)), np.zeros((2, slots)), np.zeros((4, slots + 1))
+@njit(error_model="numpy", _nrt=False)
+def advance(x: Any, steps: int, tables: Any, work: Any) -> None:
+    lanes.gather(x, work.cells, tables)
     for _ in range(steps):
-        flow.relax_and_wave(x, v, wave, physics)
-        flow.hll_fluxes(x, v, wave, flux, physics)
-        for j in ends:
-            for k in range(4):
-                flux[k, j] = 0.0
-        flow.update(x, flux, rate, physics)
+        for group in range(tables.groups.shape[0]):
+            lanes.relax(work.cells, work.waves, tables.groups[group, 0], tables.groups[group, 1], tables.physics)
+            lanes.renew(work.cells, work.waves, work.edges, group, tables)
+    lanes.scatter(work.cells, x, tables)
 
 
 def compare(flags: tuple[str, ...] = (), rounds: int = 15) -> dict[str, float]:
     """Return million cell updates per second of both, medians, and their greatest difference."""
     tables = build_layout(EnvironmentConfig()).tables
-    ends = tables.links[:, :2].ravel().copy()
+    ends, work = tables.links[:, :2].ravel().copy(), make_scratch(tables, 0, order=1)
     start = np.zeros((4, len(tables.rate)))
     start[:2] = np.random.default_rng(0).uniform(0.0, 0.4, (2, len(tables.rate))) * (tables.rate > 0)
     start[2:] = start[:2] * 12.0
@@ -47,7 +45,7 @@ def compare(flags: tuple[str, ...] = (), rounds: int = 15) -> dict[str, float]:
         )
         function = ctypes.CDLL(str(library)).advance
         runs = {
-            "numba": lambda x: advance(x, STEPS, tables.physics, tables.rate, ends),
+            "numba": lambda x: advance(x, STEPS, tables, work),
             "c": _caller(function, tables, ends),
         }
         seconds: dict[str, list[float]] = {name: [] for name in runs}

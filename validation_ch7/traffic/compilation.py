@@ -8,6 +8,7 @@ they need for work comes in as :class:`~validation_ch7.traffic.arrays.Scratch`.
 from __future__ import annotations
 
 import hashlib
+import types
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
@@ -48,6 +49,14 @@ def fingerprint(functions: Iterable[Any]) -> str:
     """
     digest = hashlib.sha256(repr((Tables._fields, Scratch._fields)).encode())
     for function in functions:
-        code = function.py_func.__code__
-        digest.update(code.co_code + repr((code.co_consts, code.co_names)).encode())
+        inner = getattr(function, "py_func", None) or getattr(function, "_defn", function)
+        _add_code(digest, inner.__code__)
     return digest.hexdigest()
+
+
+def _add_code(digest: Any, code: types.CodeType) -> None:
+    constants = [constant for constant in code.co_consts if not isinstance(constant, types.CodeType)]
+    digest.update(code.co_code + repr((constants, code.co_names)).encode())
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            _add_code(digest, constant)

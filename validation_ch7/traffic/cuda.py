@@ -17,17 +17,17 @@ import numpy as np
 
 from validation_ch7.environment_config import EnvironmentConfig
 from validation_ch7.errors import ConfigurationError
-from validation_ch7.traffic import flow, junction, kernel, measure
+from validation_ch7.traffic import flow, junction, kernel, measure, vectors
 from validation_ch7.traffic.arrays import Array, Integers
 from validation_ch7.traffic.flow import hll_fluxes, relax_and_wave, update
-from validation_ch7.traffic.junction import join
+from validation_ch7.traffic.junction import join, look, put
 from validation_ch7.traffic.kernel import request, tick
-from validation_ch7.traffic.measure import conclude, mark, observe, sample
+from validation_ch7.traffic.measure import add_up, conclude, mark, observe, sample
 from validation_ch7.traffic.simulator import Simulator
 
 cuda: Any = numba.cuda
 
-SHARED = (kernel.request, kernel.tick, *flow.KERNELS, *junction.KERNELS, *measure.KERNELS)
+SHARED = (*vectors.SCALARS, kernel.request, kernel.tick, *flow.KERNELS, *junction.KERNELS, *measure.KERNELS)
 """The compiled functions that run on both processors, callees before callers."""
 
 
@@ -39,8 +39,9 @@ def available() -> bool:
 def advance_block(tables, x, queue, signal, arrivals, clock, wanted, measures, roads, observation, scratch):  # type: ignore[no-untyped-def]
     """Advance one environment per block by one decision; arguments as for the processor, and scratch arrays."""
     b, thread, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
-    v, wave, flux, marks, ends, open_road = scratch
-    v, wave, flux, marks, ends = v[b], wave[b], flux[b], marks[b], ends[b]
+    v, wave, flux, marks, sums, tips, ends, edges, open_road = scratch
+    v, wave, flux, marks = v[b], wave[b], flux[b], marks[b]
+    sums, tips, ends, edges = sums[b], tips[b], ends[b], edges[b]
     slots = x.shape[2]
     each = (slots + threads - 1) // threads
     low, high = min(thread * each, slots), min(thread * each + each, slots)
@@ -74,18 +75,22 @@ def advance_block(tables, x, queue, signal, arrivals, clock, wanted, measures, r
             tick(signal[b], open_road[b], tables)
         cuda.syncthreads()
         if thread == 0:
-            join(x[b], v, queue[b], open_road[b], flux, ends, measures[b, 4], tables)
+            look(x[b], v, tips, tables)
+            join(tips, queue[b], open_road[b], ends, edges, measures[b, 4], tables)
+            put(edges, flux, tables)
         cuda.syncthreads()
         if low < high:
             update(x[b, :, low:high], flux[:, low : high + 1], tables.rate[low:high], tables.physics)
         cuda.syncthreads()
         if (n + 1) % (substeps // samples) == 0:
             if thread == 0:
-                sample(x[b], marks, queue[b], measures[b], tables)
+                mark(x[b], marks, tables.physics)
+                add_up(x[b], marks, sums, tables)
+                sample(sums, queue[b], measures[b], tables)
             cuda.syncthreads()
     if thread == 0:
         if moving:
-            conclude(x[b], marks, roads[b], measures[b], tables)
+            conclude(sums, roads[b], measures[b], tables)
         observe(x[b], roads[b], queue[b], signal[b], observation[b], tables)
 
 
@@ -93,7 +98,7 @@ def build_kernel() -> Any:
     """Return :func:`advance_block` compiled for the device, with every shared function that it calls."""
     scope: dict[str, Any] = {}
     for function in SHARED:
-        scope[function.__name__] = cuda.jit(device=True)(_within(function.py_func, scope))
+        scope[function.__name__] = cuda.jit(device=True)(_within(getattr(function, "py_func", function), scope))
     return cuda.jit(_within(advance_block, scope))
 
 
@@ -189,7 +194,10 @@ class CudaSimulator(Simulator):
             np.zeros((size, 2, slots), self._host["x"].dtype),
             np.zeros((size, 4, slots + 1), self._host["x"].dtype),
             np.zeros((size, 4, 2, slots), self._host["x"].dtype),
+            np.zeros((size, links, 2, 5)),
+            np.zeros((size, links, 8)),
             np.zeros((size, links, 10)),
+            np.zeros((size, links // 4, 8, 4), self._host["x"].dtype),
             np.zeros((size, links), np.bool_),
         ]
         self._fetch()

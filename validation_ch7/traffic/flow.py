@@ -20,10 +20,86 @@ from __future__ import annotations
 from typing import Any
 
 from validation_ch7.traffic.arrays import Array
-from validation_ch7.traffic.compilation import loop
+from validation_ch7.traffic.compilation import inlined, loop
+from validation_ch7.traffic.vectors import above, greatest, least
 
 PRESENT = 1e-9
 """Occupancy from which a class is there; below it the class moves with the other one [-]."""
+
+
+@inlined
+def coefficients(physics: Array) -> Any:
+    """Return what :func:`relaxed` needs of a time step and the classes, as twelve numbers.
+
+    Args:
+        physics: see :class:`~validation_ch7.traffic.arrays.Tables`.
+    """
+    c0, c1 = physics[1, 0], physics[1, 1]
+    gain0, gain1 = physics[3, 0] * physics[0, 0], physics[3, 1] * physics[0, 1]
+    return (
+        *(c0, c1, c0 + c0, c1 + c1),
+        *(physics[5, 1] - physics[3, 0], physics[5, 1] - physics[3, 1]),
+        *(gain0, gain1, gain0 * physics[2, 0], gain1 * physics[2, 1]),
+        *(physics[5, 0], physics[7, 0]),
+    )
+
+
+@inlined
+def relaxed(p: Any, q: Any, w0: Any, w1: Any, numbers: Any) -> Any:
+    """Relax the speeds of a cell over one time step, then find what its faces need.
+
+    With z = w - p(r), the speed where it is positive, z(t) = V + (z - V) exp(-t / tau) where z >= 0, and z + (1 -
+    exp(-t / tau)) V below. Scalars or vectors of four cells.
+
+    Args:
+        p: occupancy of motorbikes [-].
+        q: occupancy of cars [-].
+        w0: w of motorbikes [m/s].
+        w1: w of cars [m/s].
+        numbers: see :func:`coefficients`.
+
+    Returns:
+        a w of both classes [m/s], their speeds [m/s], lowest (<= 0) and highest (> 0) wave speed [m/s].
+    """
+    c0, c1, twice0, twice1, keep0, keep1, gain0, gain1, fall0, fall1, zero, present = numbers
+    r = p + q
+    rr = r * r
+    pressure0, pressure1 = c0 * rr, c1 * rr
+    z0, z1 = w0 - pressure0, w1 - pressure1
+    z0 = least(z0, keep0 * z0) + greatest(gain0 - r * fall0, zero)
+    z1 = least(z1, keep1 * z1) + greatest(gain1 - r * fall1, zero)
+    u0, u1 = greatest(z0, zero), greatest(z1, zero)
+    s0, s1 = above(p, present, u0, u1), above(q, present, u1, u0)
+    low = least(least(s0, s1) - r * (twice0 * p + twice1 * q), zero)
+    return p * (pressure0 + z0), q * (pressure1 + z1), s0, s1, low, greatest(greatest(s0, s1), present)
+
+
+@inlined
+def bounds(low_left: Any, low_right: Any, high_right: Any) -> Any:
+    """Return the lower bound of the waves at a face, and the share of it by which the left side counts.
+
+    Args:
+        low_left: lowest wave speed on the left [m/s].
+        low_right: on the right [m/s].
+        high_right: highest wave speed on the right [m/s].
+    """
+    left = least(low_left, low_right)
+    return left, high_right / (high_right - left)
+
+
+@inlined
+def sides(left: Any, weight: Any, right: Any, v_left: Any, v_right: Any, one: Any) -> Any:
+    """Return by how much the left state flows in, and the right one out, at a face: the HLL flux of a class.
+
+    Args:
+        left: lower bound of the waves [m/s].
+        weight: see :func:`bounds`.
+        right: their upper bound [m/s].
+        v_left: speed on the left [m/s].
+        v_right: speed on the right [m/s].
+        one: 1 of the same type.
+    """
+    return weight * (v_left - left), (weight - one) * (right - v_right)
 
 
 @loop
@@ -33,35 +109,16 @@ def relax_and_wave(x: Array, v: Array, wave: Array, physics: Array) -> None:
     Args:
         x: (4, slots) a_m, a_c [-], y_m, y_c [m/s]; y is updated.
         v: (2, slots) speeds [m/s], written.
-        wave: (2, slots) lowest (<= 0) and highest wave speed [m/s], written.
+        wave: (2, slots) lowest (<= 0) and highest (> 0) wave speed [m/s], written.
         physics: see :class:`~validation_ch7.traffic.arrays.Tables`.
     """
-    vmax0, vmax1, c0, c1 = physics[0, 0], physics[0, 1], physics[1, 0], physics[1, 1]
-    ijam0, ijam1, k0, k1 = physics[2, 0], physics[2, 1], physics[3, 0], physics[3, 1]
-    zero, one, tiny, two = physics[5, 0], physics[5, 1], physics[6, 0], physics[6, 1]
-    present = physics[7, 0]
+    tiny, vmax0, vmax1, numbers = physics[6, 0], physics[0, 0], physics[0, 1], coefficients(physics)
     a0, a1, y0, y1 = x[0], x[1], x[2], x[3]
     v0, v1, low, high = v[0], v[1], wave[0], wave[1]
     for j in range(a0.size):
         p, q = a0[j], a1[j]
-        r = p + q
-        rr = r * r
-        w0 = min(y0[j] / max(p, tiny), vmax0)
-        w1 = min(y1[j] / max(q, tiny), vmax1)
-        u0 = max(w0 - c0 * rr, zero)
-        u1 = max(w1 - c1 * rr, zero)
-        w0 = w0 + k0 * (vmax0 * max(one - r * ijam0, zero) - u0)
-        w1 = w1 + k1 * (vmax1 * max(one - r * ijam1, zero) - u1)
-        y0[j] = p * w0
-        y1[j] = q * w1
-        u0 = max(w0 - c0 * rr, zero)
-        u1 = max(w1 - c1 * rr, zero)
-        s0 = u0 if p > present else u1
-        s1 = u1 if q > present else u0
-        v0[j] = s0
-        v1[j] = s1
-        low[j] = min(min(s0, s1) - two * r * (c0 * p + c1 * q), zero)
-        high[j] = max(s0, s1)
+        w0, w1 = least(y0[j] / greatest(p, tiny), vmax0), least(y1[j] / greatest(q, tiny), vmax1)
+        y0[j], y1[j], v0[j], v1[j], low[j], high[j] = relaxed(p, q, w0, w1, numbers)
 
 
 @loop
@@ -75,22 +132,16 @@ def hll_fluxes(x: Array, v: Array, wave: Array, flux: Array, physics: Array) -> 
         flux: (4, slots + 1) fluxes [m/s, m/s, m2/s2, m2/s2], written.
         physics: constants.
     """
-    one, tiny = physics[5, 1], physics[7, 0]
+    one = physics[5, 1]
     a0, a1, y0, y1 = x[0], x[1], x[2], x[3]
     v0, v1, low, high = v[0], v[1], wave[0], wave[1]
     f0, f1, f2, f3 = flux[0], flux[1], flux[2], flux[3]
     for j in range(1, a0.size):
-        left = min(low[j - 1], low[j])
-        right = max(high[j], tiny)
-        scale = one / (right - left)
-        from_left = right * scale
-        from_right = left * scale
-        up = from_left * (v0[j - 1] - left)
-        down = from_right * (right - v0[j])
+        left, weight = bounds(low[j - 1], low[j], high[j])
+        up, down = sides(left, weight, high[j], v0[j - 1], v0[j], one)
         f0[j] = up * a0[j - 1] + down * a0[j]
         f2[j] = up * y0[j - 1] + down * y0[j]
-        up = from_left * (v1[j - 1] - left)
-        down = from_right * (right - v1[j])
+        up, down = sides(left, weight, high[j], v1[j - 1], v1[j], one)
         f1[j] = up * a1[j - 1] + down * a1[j]
         f3[j] = up * y1[j - 1] + down * y1[j]
 
@@ -133,5 +184,5 @@ def find_speeds(x: Array, v: Array, physics: Array) -> None:
             speed[j] = max(w - c * (r * r), zero)
 
 
-KERNELS: tuple[Any, ...] = (relax_and_wave, hll_fluxes, update, find_speeds)
+KERNELS: tuple[Any, ...] = (coefficients, relaxed, bounds, sides, relax_and_wave, hll_fluxes, update, find_speeds)
 """What the fused kernel inlines from here."""

@@ -86,14 +86,11 @@ def accepted(
 
 
 @inlined
-def admit(
-    x: Array, v: Array, road: int, d0: float, d1: float, w0: float, w1: float, tables: Tables
-) -> tuple[float, float]:
+def admit(tips: Array, road: int, d0: float, d1: float, w0: float, w1: float, tables: Tables) -> tuple[float, float]:
     """Return the share of what arrives at a road that its first cell can take, by class [-].
 
     Args:
-        x: (4, slots) state.
-        v: (2, slots) speeds [m/s].
+        tips: (links, 8) see :func:`look`.
         road: the road.
         d0: arriving flow of motorbikes [lanes m/s].
         d1: arriving flow of cars [lanes m/s].
@@ -101,21 +98,21 @@ def admit(
         w1: w of the cars [m/s].
         tables: constants.
     """
-    physics, per_lane, j = tables.physics, tables.factors[road, 0], tables.links[road, 0]
+    physics, per_lane = tables.physics, tables.factors[road, 0]
     c0, c1 = physics[1, 0], physics[1, 1]
-    a0, a1 = x[0, j], x[1, j]
+    a0, a1 = tips[road, 0], tips[road, 1]
     rr = (a0 + a1) * (a0 + a1)
-    u0 = v[0, j] if a0 > physics[7, 0] else max(w0 - c0 * rr, 0.0)
-    u1 = v[1, j] if a1 > physics[7, 0] else max(w1 - c1 * rr, 0.0)
+    u0 = tips[road, 2] if a0 > physics[7, 0] else max(w0 - c0 * rr, 0.0)
+    u1 = tips[road, 3] if a1 > physics[7, 0] else max(w1 - c1 * rr, 0.0)
     return accepted(d0 * per_lane, d1 * per_lane, w0, w1, c0, c1, u0, u1)
 
 
 @inlined
-def send(x: Array, open_road: Array, ends: Array, tables: Tables) -> None:
+def send(tips: Array, open_road: Array, ends: Array, tables: Tables) -> None:
     """Write what each road wants to send through its stop line.
 
     Args:
-        x: (4, slots) state.
+        tips: (links, 8) see :func:`look`.
         open_road: (links,) whether the road has green.
         ends: (links, 10) columns 0, 1 are written with flows by class [lanes m/s], 2, 3 with their w [m/s].
         tables: constants.
@@ -127,8 +124,7 @@ def send(x: Array, open_road: Array, ends: Array, tables: Tables) -> None:
         ends[road, 2] = 0.0
         ends[road, 3] = 0.0
         if open_road[road]:
-            j = tables.links[road, 1] - 1
-            a0, a1, y0, y1 = x[0, j], x[1, j], x[2, j], x[3, j]
+            a0, a1, y0, y1 = tips[road, 4], tips[road, 5], tips[road, 6], tips[road, 7]
             d0, d1 = demand(a0, a1, y0, y1, physics[1, 0], physics[1, 1], most)
             ends[road, 0] = d0 * tables.widths[road, 1]
             ends[road, 1] = d1 * tables.widths[road, 1]
@@ -137,12 +133,11 @@ def send(x: Array, open_road: Array, ends: Array, tables: Tables) -> None:
 
 
 @inlined
-def enter(x: Array, v: Array, queue: Array, ends: Array, tables: Tables) -> None:
+def enter(tips: Array, queue: Array, ends: Array, tables: Tables) -> None:
     """Let those who wait outside into the entry roads, as far as there is room.
 
     Args:
-        x: (4, slots) state.
-        v: (2, slots) speeds [m/s].
+        tips: (links, 8) see :func:`look`.
         queue: (entries, 2) vehicles outside [veh], reduced by those who enter.
         ends: (links, 10) columns 4, 5 of entry roads are written with flows [lanes m/s], 6, 7 with flow times w.
         tables: constants.
@@ -153,7 +148,7 @@ def enter(x: Array, v: Array, queue: Array, ends: Array, tables: Tables) -> None
         if entry >= 0:
             d0, d1 = queue[entry, 0] * tables.scalars[6], queue[entry, 1] * tables.scalars[7]
             if d0 + d1 > 0.0:
-                s0, s1 = admit(x, v, road, d0, d1, w0, w1, tables)
+                s0, s1 = admit(tips, road, d0, d1, w0, w1, tables)
                 queue[entry, 0] -= queue[entry, 0] * s0
                 queue[entry, 1] -= queue[entry, 1] * s1
                 d0, d1 = d0 * s0, d1 * s1
@@ -183,12 +178,11 @@ def turn_in(ends: Array, tables: Tables) -> None:
 
 
 @loop
-def pass_on(x: Array, v: Array, ends: Array, tables: Tables) -> None:
+def pass_on(tips: Array, ends: Array, tables: Tables) -> None:
     """Reduce what roads send into others to what these can take, and write what these get.
 
     Args:
-        x: (4, slots) state.
-        v: (2, slots) speeds [m/s].
+        tips: (links, 8) see :func:`look`.
         ends: (links, 10) columns 0, 1 are reduced; 4 to 7 of the roads between intersections are written, and
             8, 9 with the share that they take [-].
         tables: constants.
@@ -201,7 +195,7 @@ def pass_on(x: Array, v: Array, ends: Array, tables: Tables) -> None:
         if tables.links[road, 2] < 0 and d0 + d1 > 0.0:
             w0 = ends[road, 6] / d0 if d0 > 0.0 else tables.physics[0, 0]
             w1 = ends[road, 7] / d1 if d1 > 0.0 else tables.physics[0, 1]
-            s0, s1 = admit(x, v, road, d0, d1, w0, w1, tables)
+            s0, s1 = admit(tips, road, d0, d1, w0, w1, tables)
             ends[road, 8] = s0 if d0 > 0.0 else 1.0
             ends[road, 9] = s1 if d1 > 0.0 else 1.0
     movement = 0
@@ -217,48 +211,82 @@ def pass_on(x: Array, v: Array, ends: Array, tables: Tables) -> None:
 
 
 @inlined
-def bound(flux: Array, ends: Array, exits: Array, tables: Tables) -> None:
-    """Put the flows at both ends of each road into its fluxes, and count who leaves the network.
+def bound(ends: Array, edges: Array, exits: Array, tables: Tables) -> None:
+    """Write the fluxes at both ends of each road, and count who leaves the network.
 
     Args:
-        flux: (4, slots + 1) fluxes; those at road ends are written.
         ends: (links, 10) columns 0 to 7.
+        edges: (groups, 8, 4) by place of the road: fluxes of the state into its first cell and out of its last one,
+            written.
         exits: (2,) vehicles that left [veh], added to.
         tables: constants.
     """
     for road in range(tables.links.shape[0]):
-        first, last = tables.links[road, 0], tables.links[road, 1]
+        group, lane = tables.places[road, 1], tables.places[road, 2]
         per_lane, leaving = tables.factors[road, 0], tables.factors[road, 1]
         for k in range(2):
-            flux[k, first] = ends[road, 4 + k] * per_lane
-            flux[2 + k, first] = ends[road, 6 + k] * per_lane
-            flux[k, last] = ends[road, k] * per_lane
-            flux[2 + k, last] = ends[road, k] * per_lane * ends[road, 2 + k]
+            edges[group, k, lane] = ends[road, 4 + k] * per_lane
+            edges[group, 2 + k, lane] = ends[road, 6 + k] * per_lane
+            edges[group, 4 + k, lane] = ends[road, k] * per_lane
+            edges[group, 6 + k, lane] = ends[road, k] * per_lane * ends[road, 2 + k]
             exits[k] += ends[road, k] * leaving * tables.scalars[8 + k]
 
 
 @inlined
-def join(
-    x: Array, v: Array, queue: Array, open_road: Array, flux: Array, ends: Array, exits: Array, tables: Tables
-) -> None:
+def join(tips: Array, queue: Array, open_road: Array, ends: Array, edges: Array, exits: Array, tables: Tables) -> None:
     """Write the fluxes at both ends of every road, and move the vehicles that enter and leave the network.
+
+    Args:
+        tips: (links, 8) see :func:`look`.
+        queue: (entries, 2) vehicles outside [veh], reduced by those who enter.
+        open_road: (links,) whether the road has green.
+        ends: (links, 10) scratch.
+        edges: (groups, 8, 4) fluxes, written; see :func:`bound`.
+        exits: (2,) vehicles that left [veh], added to.
+        tables: constants.
+    """
+    send(tips, open_road, ends, tables)
+    enter(tips, queue, ends, tables)
+    if tables.movements.shape[0] > 0:
+        pass_on(tips, ends, tables)
+    bound(ends, edges, exits, tables)
+
+
+@inlined
+def look(x: Array, v: Array, tips: Array, tables: Tables) -> None:
+    """Write what a junction sees of each road.
 
     Args:
         x: (4, slots) state.
         v: (2, slots) speeds [m/s].
-        queue: (entries, 2) vehicles outside [veh], reduced by those who enter.
-        open_road: (links,) whether the road has green.
-        flux: (4, slots + 1) fluxes; those at road ends are written.
-        ends: (links, 10) scratch.
-        exits: (2,) vehicles that left [veh], added to.
+        tips: (links, 8) of the first cell occupancies [-] and speeds [m/s], of the last one occupancies and a w [m/s],
+            each by class; written.
         tables: constants.
     """
-    send(x, open_road, ends, tables)
-    enter(x, v, queue, ends, tables)
-    if tables.movements.shape[0] > 0:
-        pass_on(x, v, ends, tables)
-    bound(flux, ends, exits, tables)
+    for road in range(tables.links.shape[0]):
+        first, last = tables.links[road, 0], tables.links[road, 1] - 1
+        for k in range(2):
+            tips[road, k] = x[k, first]
+            tips[road, 2 + k] = v[k, first]
+            tips[road, 4 + k] = x[k, last]
+            tips[road, 6 + k] = x[2 + k, last]
 
 
-KERNELS: tuple[Any, ...] = (demand, accepted, admit, send, enter, turn_in, pass_on, bound, join)
+@inlined
+def put(edges: Array, flux: Array, tables: Tables) -> None:
+    """Put the fluxes at the ends of the roads among those of all faces.
+
+    Args:
+        edges: (groups, 8, 4) see :func:`bound`.
+        flux: (4, slots + 1) fluxes; those at road ends are written.
+        tables: constants.
+    """
+    for road in range(tables.links.shape[0]):
+        group, lane = tables.places[road, 1], tables.places[road, 2]
+        for k in range(4):
+            flux[k, tables.links[road, 0]] = edges[group, k, lane]
+            flux[k, tables.links[road, 1]] = edges[group, 4 + k, lane]
+
+
+KERNELS: tuple[Any, ...] = (demand, accepted, admit, send, enter, turn_in, pass_on, bound, join, look, put)
 """What the fused kernel inlines from here."""

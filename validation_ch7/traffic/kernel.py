@@ -1,15 +1,14 @@
 """The fused kernel: all substeps of one decision for one environment after another, in one compiled call.
 
 Environments run in the outer loop and time in the inner one, so that the state of one environment stays in the
-first-level cache. Each environment is computed by the same instructions whatever the size of the batch. The
-first-order step is written out in that loop, where the compiler knows most about it.
+first-level cache. Each environment is computed by the same instructions whatever the size of the batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from validation_ch7.traffic import flow, junction, measure, second_order
+from validation_ch7.traffic import flow, junction, lanes, measure, second_order, vectors
 from validation_ch7.traffic.arrays import Array, Scratch, Tables
 from validation_ch7.traffic.compilation import fingerprint, fused, inlined, loop
 
@@ -52,14 +51,27 @@ def tick(signal: Array, open_road: Array, tables: Tables) -> None:
         signal[k, 2] += 1
 
 
+@inlined
+def first_order_step(queue: Array, exits: Array, work: Scratch, tables: Tables) -> None:
+    """Advance by one time step: relaxation, HLL fluxes, Euler update.
+
+    Args:
+        queue: (entries, 2) vehicles outside [veh], updated.
+        exits: (2,) vehicles that left [veh], added to.
+        work: scratch; ``cells`` holds the state, ``open_road`` says which roads have green.
+        tables: constants.
+    """
+    cells, waves, groups = work.cells, work.waves, tables.groups
+    for group in range(groups.shape[0]):
+        lanes.relax(cells, waves, groups[group, 0], groups[group, 1], tables.physics)
+    lanes.look(cells, waves, work.tips, tables)
+    junction.join(work.tips, queue, work.open_road, work.ends, work.edges, exits, tables)
+    for group in range(groups.shape[0]):
+        lanes.renew(cells, waves, work.edges, group, tables)
+
+
 @loop
-def second_order_step(
-    x: Array,
-    queue: Array,
-    exits: Array,
-    work: Scratch,
-    tables: Tables,
-) -> None:
+def second_order_step(x: Array, queue: Array, exits: Array, work: Scratch, tables: Tables) -> None:
     """Advance by one time step: half relaxation, MUSCL with SSP-RK2, half relaxation.
 
     Args:
@@ -82,7 +94,9 @@ def second_order_step(
         flow.find_speeds(x, v, tables.physics)
         second_order.find_slopes(x, pair, slope, tables.rate, tables.physics)
         second_order.muscl_fluxes(x, pair, slope, flux, tables.physics)
-        junction.join(x, v, queue, work.open_road, flux, work.ends, exits, tables)
+        junction.look(x, v, work.tips, tables)
+        junction.join(work.tips, queue, work.open_road, work.ends, work.edges, exits, tables)
+        junction.put(work.edges, flux, tables)
         flow.update(x, flux, tables.rate, tables.physics)
     half = tables.physics[8, 0]
     for k in range(4):
@@ -97,13 +111,8 @@ def second_order_step(
 
 
 KERNELS = (
-    request,
-    tick,
-    second_order_step,
-    *flow.KERNELS,
-    *second_order.KERNELS,
-    *junction.KERNELS,
-    *measure.KERNELS,
+    *(request, tick, first_order_step, second_order_step),
+    *(*flow.KERNELS, *lanes.KERNELS, *second_order.KERNELS, *junction.KERNELS, *measure.KERNELS, *vectors.KERNELS),
 )
 
 
@@ -114,15 +123,21 @@ def _build(order: int, parts: str) -> Callable[..., None]:
         x: Array, queue: Array, signal: Array, arrivals: Array, clock: Array,
         wanted: Array, measures: Array, roads: Array, observation: Array,
         physics: Array, rate: Array, links: Array, widths: Array, targets: Array, ratios: Array,
-        movements: Array, shares: Array, factors: Array, green: Array, timing: Array, scalars: Array,
-        v: Array, wave: Array, flux: Array, marks: Array, ends: Array,
-        open_road: Array, inflow: Array, slope: Array, before: Array, waiting: Array,
+        movements: Array, shares: Array, places: Array, groups: Array, stretches: Array, steps: Array, starts: Array,
+        factors: Array, green: Array, timing: Array, scalars: Array,
+        cells: Array, waves: Array, queued: Array, totals: Array, v: Array, wave: Array, flux: Array, marks: Array,
+        slope: Array, before: Array, waiting: Array,
+        sums: Array, tips: Array, ends: Array, edges: Array, open_road: Array, inflow: Array,
     ) -> None:  # fmt: skip
         parts  # noqa: B018  part of the cache's key
         tables = Tables(
-            physics, rate, links, widths, targets, ratios, movements, shares, factors, green, timing, scalars
-        )
-        work = Scratch(v, wave, flux, marks, ends, open_road, inflow, slope, before, waiting)
+            physics, rate, links, widths, targets, ratios, movements, shares, places, groups, stretches, steps, starts,
+            factors, green, timing, scalars,
+        )  # fmt: skip
+        work = Scratch(
+            cells, waves, queued, totals, v, wave, flux, marks, slope, before, waiting,
+            sums, tips, ends, edges, open_road, inflow,
+        )  # fmt: skip
         substeps, samples = timing[0], timing[1]
         for b in range(x.shape[0]):
             xb, queue_b, signal_b, roads_b, measures_b = x[b], queue[b], signal[b], roads[b], measures[b]
@@ -130,8 +145,13 @@ def _build(order: int, parts: str) -> Callable[..., None]:
             measures_b[:] = 0.0
             if wanted[b, 0] >= 0:
                 request(signal_b, wanted[b], tables)
-                measure.mark(xb, marks, physics)
-                marks[1:] = 0.0
+                if order == 1:
+                    lanes.gather(xb, cells, tables)
+                    lanes.add_up(cells, queued, totals, sums, tables)
+                else:
+                    measure.mark(xb, marks, physics)
+                    marks[1:] = 0.0
+                sums[:] = 0.0
                 for entry in range(inflow.shape[0]):
                     inflow[entry, 0] = arrivals[b, clock[b], entry, 0] / substeps
                     inflow[entry, 1] = arrivals[b, clock[b], entry, 1] / substeps
@@ -141,15 +161,19 @@ def _build(order: int, parts: str) -> Callable[..., None]:
                             queue_b[entry, 0] += inflow[entry, 0]
                             queue_b[entry, 1] += inflow[entry, 1]
                         tick(signal_b, open_road, tables)
-                        if order == 2:
+                        if order == 1:
+                            first_order_step(queue_b, exits, work, tables)
+                        else:
                             second_order_step(xb, queue_b, exits, work, tables)
-                            continue
-                        flow.relax_and_wave(xb, v, wave, physics)
-                        flow.hll_fluxes(xb, v, wave, flux, physics)
-                        junction.join(xb, v, queue_b, open_road, flux, ends, exits, tables)
-                        flow.update(xb, flux, rate, physics)
-                    measure.sample(xb, marks, queue_b, measures_b, tables)
-                measure.conclude(xb, marks, roads_b, measures_b, tables)
+                    if order == 1:
+                        lanes.add_up(cells, queued, totals, sums, tables)
+                    else:
+                        measure.mark(xb, marks, physics)
+                        measure.add_up(xb, marks, sums, tables)
+                    measure.sample(sums, queue_b, measures_b, tables)
+                measure.conclude(sums, roads_b, measures_b, tables)
+                if order == 1:
+                    lanes.scatter(cells, xb, tables)
                 clock[b] += 1
             measure.observe(xb, roads_b, queue_b, signal_b, observation[b], tables)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from validation_ch7.environment_config import APPROACHES, EnvironmentConfig, Network
 from validation_ch7.traffic.arrays import Floats, Integers, Tables
+from validation_ch7.traffic.vectors import LANES
 
 HALF_SHOWN_S = 30.0
 """Elapsed green that the observation shows as one half [s]."""
@@ -122,6 +125,7 @@ def build_layout(config: EnvironmentConfig) -> Layout:
         ratios=ratios,
         movements=np.stack([movements[:, 0], targets[tuple(movements.T)]], axis=1).astype(np.int64),
         shares=shares,
+        **_side_by_side(links, widths[:, 0], dt, dtype),
         factors=np.column_stack([1.0 / widths[:, 1], leaving, widths.prod(axis=1)[:, None] / lengths]),
         green=np.array([[approach in phase for approach in APPROACHES] for phase in config.signal.phases], np.int64),
         timing=_timing(config, substeps, dt),
@@ -144,6 +148,35 @@ def _roads(network: Network, entries: Integers, targets: Integers) -> tuple[Inte
     return links, widths
 
 
+def _side_by_side(links: Integers, cell_lengths: Floats, dt: float, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Put roads of like length into groups of four, their stop lines in the same row; a spare row lies before each."""
+    lengths = links[:, 1] - links[:, 0]
+    order = np.argsort(-lengths, kind="stable").reshape(-1, LANES)
+    places = np.zeros((len(links), 3), np.int64)
+    groups: list[tuple[int, ...]] = []
+    stretches: list[tuple[int, int]] = []
+    steps, starts, row = [], [], 1
+    for group, roads in enumerate(order):
+        end = row + int(lengths[roads].max())
+        firsts = end - lengths[roads]
+        for lane, road in enumerate(roads):
+            places[road] = firsts[lane], group, lane
+        edges = [*np.unique(firsts), end]
+        groups.append((row, end, len(stretches), len(stretches) + len(edges) - 1))
+        for first, after in itertools.pairwise(edges):
+            stretches.append((first, after))
+            steps.append(np.where(firsts <= first, dt / cell_lengths[roads], 0.0))
+            starts.append(firsts == first)
+        row = end + 1
+    return {
+        "places": places,
+        "groups": np.array(groups, np.int64),
+        "stretches": np.array(stretches, np.int64),
+        "steps": np.array(steps, dtype),
+        "starts": np.array(starts, dtype),
+    }
+
+
 def _ratios(network: Network) -> Floats:
     turnings = [network.turning_north_south] * 2 + [network.turning_east_west] * 2
     shares = np.array([[turning.left, turning.through, turning.right] for turning in turnings])
@@ -159,9 +192,9 @@ def _physics(config: EnvironmentConfig, dt: float) -> Floats:
         [-math.expm1(-dt / config.solver.order / kind.relaxation_s) for kind in classes],
         [kind.length_m for kind in classes],
         [0.0, 1.0],
-        [1e-100 if config.solver.precision == "float64" else 1e-30, 2.0],
+        [1e-100 if config.solver.precision == "float64" else 1e-18, 2.0],
         [1e-9 if config.solver.precision == "float64" else 1e-6, config.traffic.stop_speed_m_s],
-        [0.5, 0.0],
+        [0.5, 1e-97 if config.solver.precision == "float64" else 1e-15],
     ]
     return np.array(rows)
 

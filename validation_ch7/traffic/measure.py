@@ -89,17 +89,35 @@ def mark(x: Array, marks: Array, physics: Array) -> None:
 
 
 @inlined
-def sample(x: Array, marks: Array, queue: Array, measures: Array, tables: Tables) -> None:
-    """Add one sample to the marks, and queued vehicles to the measures of the decision.
+def add_up(x: Array, marks: Array, sums: Array, tables: Tables) -> None:
+    """Add the marks of the cells up over each road.
 
     Args:
         x: (4, slots) state.
         marks: (4, 2, slots) see :func:`mark`.
+        sums: (links, 2, 5) by class, over the cells of a road: occupancy of queued vehicles and of all now [-]; sums
+            over the samples of occupancy [-], flow [m/s] and growth of the queued occupancy [-]; written.
+        tables: constants.
+    """
+    for road in range(tables.links.shape[0]):
+        first, last = tables.links[road, 0], tables.links[road, 1]
+        for k in range(2):
+            sums[road, k, 0] = total(marks[0, k, first:last])
+            sums[road, k, 1] = total(x[k, first:last])
+            for kind in range(1, 4):
+                sums[road, k, 1 + kind] = total(marks[kind, k, first:last])
+
+
+@inlined
+def sample(sums: Array, queue: Array, measures: Array, tables: Tables) -> None:
+    """Add one sample to the measures of the decision.
+
+    Args:
+        sums: (links, 2, 5) see :func:`add_up`.
         queue: (entries, 2) vehicles outside [veh].
         measures: (7, 2) rows 0 to 2 get those outside, rows 2, 5 and 6 queues.
         tables: constants.
     """
-    mark(x, marks, tables.physics)
     samples = tables.timing[1]
     interval = tables.scalars[4] / samples
     overall = 0.0
@@ -109,8 +127,7 @@ def sample(x: Array, marks: Array, queue: Array, measures: Array, tables: Tables
             outside += queue[entry, k]
         halted = outside
         for road in range(tables.links.shape[0]):
-            here = total(marks[0, k, tables.links[road, 0] : tables.links[road, 1]])
-            halted += here * tables.factors[road, 2 + k]
+            halted += sums[road, k, 0] * tables.factors[road, 2 + k]
         measures[0, k] += outside * interval
         measures[1, k] += outside * interval
         measures[2, k] += halted / samples
@@ -120,12 +137,11 @@ def sample(x: Array, marks: Array, queue: Array, measures: Array, tables: Tables
 
 
 @inlined
-def conclude(x: Array, marks: Array, roads: Array, measures: Array, tables: Tables) -> None:
-    """Add up the samples of a decision over the roads.
+def conclude(sums: Array, roads: Array, measures: Array, tables: Tables) -> None:
+    """Turn the sums of a decision's samples into vehicles, delay and stops.
 
     Args:
-        x: (4, slots) state.
-        marks: (4, 2, slots) see :func:`mark`.
+        sums: (links, 2, 5) see :func:`add_up`.
         roads: (links, 2, 2) by class: queued and present vehicles of each road [veh], written.
         measures: (7, 2) delay, time and stops are added to; see :data:`~validation_ch7.traffic.arrays.MEASURES`.
         tables: constants.
@@ -133,14 +149,14 @@ def conclude(x: Array, marks: Array, roads: Array, measures: Array, tables: Tabl
     interval = tables.scalars[4] / tables.timing[1]
     for k in range(2):
         for road in range(tables.links.shape[0]):
-            first, last, vehicles = tables.links[road, 0], tables.links[road, 1], tables.factors[road, 2 + k]
-            roads[road, k, 0] = total(marks[0, k, first:last]) * vehicles
-            roads[road, k, 1] = total(x[k, first:last]) * vehicles
-            there = total(marks[1, k, first:last]) * vehicles
-            free = total(marks[2, k, first:last]) * vehicles / tables.physics[0, k]
+            vehicles = tables.factors[road, 2 + k]
+            roads[road, k, 0] = sums[road, k, 0] * vehicles
+            roads[road, k, 1] = sums[road, k, 1] * vehicles
+            there = sums[road, k, 2] * vehicles
+            free = sums[road, k, 3] * vehicles / tables.physics[0, k]
             measures[0, k] += (there - free) * interval
             measures[1, k] += there * interval
-            measures[3, k] += total(marks[3, k, first:last]) * vehicles
+            measures[3, k] += sums[road, k, 4] * vehicles
     measures[6, 1] = imbalance(roads, tables)
 
 
@@ -189,5 +205,5 @@ def observe(x: Array, roads: Array, queue: Array, signal: Array, observation: Ar
         at += 2
 
 
-KERNELS: tuple[Any, ...] = (imbalance, total, mark, sample, conclude, observe)
+KERNELS: tuple[Any, ...] = (imbalance, total, mark, add_up, sample, conclude, observe)
 """What the fused kernel inlines from here."""

@@ -59,7 +59,7 @@ class Simulator:
         self.measures: Floats = np.zeros((size, len(MEASURES), 2))
         self._limits = np.array([self.layout.phases, config.steps_per_episode], np.int64)
         self._found = np.zeros(1, np.int64)
-        self._scratch = [make_scratch(tables, entries) for _ in self._shares]
+        self._scratch = [make_scratch(tables, entries, config.solver.order) for _ in self._shares]
 
     @property
     def size(self) -> int:
