@@ -1,4 +1,4 @@
-"""Cell updates per second of the interior loops: Numba against the same loops in C, interleaved, one core."""
+"""Cell updates per second of the interior loops: Numba against the same scheme in C, interleaved, one core."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ STEPS = 3000
 
 
 @njit(error_model="numpy", _nrt=False)
-def advance(x: Any, steps: int, tables: Any, work: Any) -> None:
-    lanes.gather(x, work.cells, tables)
+def advance(x: Any, steps: int, tables: Any, rows: Any, work: Any) -> None:
+    links, places, groups, physics = tables.links, tables.places, rows.groups, tables.physics
+    lanes.gather(x, work.cells, links, places, physics)
     for _ in range(steps):
-        for group in range(tables.groups.shape[0]):
-            lanes.relax(work.cells, work.waves, tables.groups[group, 0], tables.groups[group, 1], tables.physics)
-            lanes.renew(work.cells, work.waves, work.edges, group, tables)
-    lanes.scatter(work.cells, x, tables)
+        for group in range(groups.shape[0]):
+            lanes.relax(work.cells, work.waves, groups[group, 0], groups[group, 1], physics)
+            lanes.renew(work.cells, work.waves, work.edges, group, rows, physics)
+    lanes.scatter(work.cells, x, links, places, physics)
 
 
 def compare(flags: tuple[str, ...] = (), rounds: int = 15) -> dict[str, float]:
     """Return million cell updates per second of both, medians, and their greatest difference."""
-    tables = build_layout(EnvironmentConfig()).tables
-    ends, work = tables.links[:, :2].ravel().copy(), make_scratch(tables, 0, order=1)
+    layout = build_layout(EnvironmentConfig())
+    tables, rows = layout.tables, layout.rows
+    ends, work = tables.links[:, :2].ravel().copy(), make_scratch(tables, rows, 0, order=1)
     start = np.zeros((4, len(tables.rate)))
     start[:2] = np.random.default_rng(0).uniform(0.0, 0.4, (2, len(tables.rate))) * (tables.rate > 0)
     start[2:] = start[:2] * 12.0
@@ -45,7 +47,7 @@ def compare(flags: tuple[str, ...] = (), rounds: int = 15) -> dict[str, float]:
         )
         function = ctypes.CDLL(str(library)).advance
         runs = {
-            "numba": lambda x: advance(x, STEPS, tables, work),
+            "numba": lambda x: advance(x, STEPS, tables, rows, work),
             "c": _caller(function, tables, ends),
         }
         seconds: dict[str, list[float]] = {name: [] for name in runs}

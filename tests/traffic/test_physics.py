@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from validation_ch7.environment_config import EnvironmentConfig
-from validation_ch7.traffic import build_layout, checks, make_simulator, riemann
+from validation_ch7.traffic import build_layout, checks, make_simulator, riemann, vectors
 from validation_ch7.traffic.compilation import fingerprint, fused
 from validation_ch7.traffic.flow import relax_and_wave
 from validation_ch7.traffic.second_order import limited, speeds_at
@@ -46,6 +46,14 @@ def test_network_does_what_theory_says(check: object) -> None:
 def test_fingerprint_tells_functions_apart() -> None:
     assert fingerprint([limited]) == fingerprint([limited])
     assert fingerprint([limited]) != fingerprint([speeds_at])
+
+
+def test_fingerprint_knows_what_lies_beneath_the_functions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = fingerprint([limited])
+    changed = tmp_path / "vectors.py"
+    changed.write_bytes(Path(vectors.__file__).read_bytes().replace(b"fadd", b"fsub"))
+    monkeypatch.setattr(vectors, "__file__", str(changed))
+    assert fingerprint([limited]) != before
 
 
 def test_kernel_compiles_where_nothing_can_be_cached() -> None:

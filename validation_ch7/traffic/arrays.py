@@ -1,7 +1,8 @@
-"""The arrays that the compiled kernel reads: constants of a network, laid out for one contiguous pass.
+"""The arrays that the compiled kernels read and work in: constants of a network, and scratch.
 
-Roads lie one after another in *slots*; an unused slot, with rate 0, lies before each road and after the last.
-So the face between slots j - 1 and j belongs to one road only, and the interior is one loop over all slots.
+Roads lie one after another in *slots*; an unused slot, with rate 0, lies before each road and after the last. So the
+face between slots j - 1 and j belongs to one road only, and a loop over all slots does the interior. At first order the
+processor's kernel puts them side by side in *rows* first.
 """
 
 from __future__ import annotations
@@ -37,11 +38,7 @@ class Tables(NamedTuple):
         ratios: (links, 3) shares of left, through and right [-].
         movements: (movements, 2) road and target of each turn that leads to another road, by road.
         shares: (movements,) share of the road's flow that takes it [-].
-        places: (links, 3) where a road lies for the first-order kernel: row of its first cell, group, lane.
-        groups: (groups, 4) first row, row after the last, first stretch, stretch after the last.
-        stretches: (stretches, 2) first row, row after the last: in between, the same lanes have cells.
-        steps: (stretches, 4) dt / dx in the lanes that have cells [s/m], else 0.
-        starts: (stretches, 4) 1 in the lanes whose first cell is the first row, else 0.
+        places: (links, 3) where a road lies side by side with others: row of its first cell, group, lane.
         factors: (links, 4) 1 / lanes [-], share of the outflow that leaves the network [-], vehicles in a cell
             filled by motorbikes alone and by cars alone [veh].
         green: (phases, 4) 1 where a phase gives green to north, south, east, west.
@@ -61,24 +58,36 @@ class Tables(NamedTuple):
     movements: Integers
     shares: Floats
     places: Integers
-    groups: Integers
-    stretches: Integers
-    steps: Floats
-    starts: Floats
     factors: Floats
     green: Integers
     timing: Integers
     scalars: Floats
 
 
+class Rows(NamedTuple):
+    """Where the cells of four roads each lie side by side; see :mod:`~validation_ch7.traffic.lanes`.
+
+    Attributes:
+        groups: (groups, 4) first row, row after the last, first stretch, stretch after the last.
+        stretches: (stretches, 2) first row, row after the last: in between, the same lanes have cells.
+        steps: (stretches, 4) dt / dx in the lanes that have cells [s/m], else 0.
+        starts: (stretches, 4) 1 in the lanes whose first cell is the first row, else 0.
+    """
+
+    groups: Integers
+    stretches: Integers
+    steps: Floats
+    starts: Floats
+
+
 class Scratch(NamedTuple):
-    """Room for the work of one thread, filled anew in every decision; the first six at first order only.
+    """Room for the work of one thread; the first four at first order only.
 
     Attributes:
         cells: (rows + 1, 4, 4) state of four roads side by side; see :mod:`~validation_ch7.traffic.lanes`.
         waves: (rows + 1, 4, 4) speeds of both classes, lowest and highest wave speed [m/s], of the same cells.
         queued: (rows, 2, 4) occupancy of queued vehicles of the same cells [-].
-        totals: (5, 2, 4) sums over the cells of four roads.
+        totals: (4, 2, 4) sums over the cells of four roads.
         v: (2, slots) second order: speeds [m/s].
         wave: (2, slots) second order: lowest and highest wave speed, then w of both classes [m/s].
         flux: (4, slots + 1) second order: fluxes of the state.
@@ -113,23 +122,23 @@ class Scratch(NamedTuple):
     inflow: Floats
 
 
-def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Floats:
+def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Floats:
     """Return zeros that begin with a cache line, so that no vector lies across two."""
     room = np.zeros(math.prod(shape) * dtype.itemsize + CACHE_LINE, np.uint8)
     start = -room.ctypes.data % CACHE_LINE
     return room[start : start + math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
 
 
-def make_scratch(tables: Tables, entries: int, order: int) -> Scratch:
-    """Return scratch arrays for a network with that many entries; what another order needs is empty."""
+def make_scratch(tables: Tables, rows: Rows, entries: int, order: int) -> Scratch:
+    """Return scratch arrays for a network with that many entries; what another order needs has no cells."""
     links, dtype = len(tables.links), tables.rate.dtype
     slots = tables.rate.size if order == 2 else 0
-    rows = int(tables.groups[-1, 1]) if order == 1 else 0
+    cells = int(rows.groups[-1, 1]) if order == 1 else 0
     return Scratch(
-        cells=_empty((rows + 1, 4, 4), dtype),
-        waves=_empty((rows + 1, 4, 4), dtype),
-        queued=_empty((rows, 2, 4), dtype),
-        totals=_empty((5, 2, 4), dtype),
+        cells=_zeros((cells + 1, 4, 4), dtype),
+        waves=_zeros((cells + 1, 4, 4), dtype),
+        queued=_zeros((cells, 2, 4), dtype),
+        totals=_zeros((4, 2, 4), dtype),
         v=np.zeros((2, slots), dtype),
         wave=np.zeros((2, slots), dtype),
         flux=np.zeros((4, slots + 1), dtype),
@@ -140,7 +149,7 @@ def make_scratch(tables: Tables, entries: int, order: int) -> Scratch:
         sums=np.zeros((links, 2, 5)),
         tips=np.zeros((links, 8)),
         ends=np.zeros((links, 10)),
-        edges=_empty((links // 4, 8, 4), dtype),
+        edges=_zeros((links // 4, 8, 4), dtype),
         open_road=np.zeros(links, np.bool_),
         inflow=np.zeros((entries, 2)),
     )

@@ -8,20 +8,21 @@ they need for work comes in as :class:`~validation_ch7.traffic.arrays.Scratch`.
 from __future__ import annotations
 
 import hashlib
-import types
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
 
-from validation_ch7.traffic.arrays import Scratch, Tables
+from validation_ch7.traffic import vectors
+from validation_ch7.traffic.arrays import Rows, Scratch, Tables
 
 _njit: Any = njit  # its type stubs do not know _nrt
 Part = TypeVar("Part", bound=Callable[..., Any])
 
 
 def loop(function: Part) -> Part:
-    """Compile a function that runs over all slots."""
+    """Compile a function that runs over all slots or rows."""
     return cast("Part", _njit(error_model="numpy", _nrt=False)(function))
 
 
@@ -42,21 +43,15 @@ def fused(function: Part) -> Part:
 
 
 def fingerprint(functions: Iterable[Any]) -> str:
-    """Return a digest of compiled functions' bytecode.
+    """Return a digest of compiled functions' bytecode, and of how they are compiled.
 
     Numba's cache on disk notices a change in the file of the function that it caches, but not in those that
     are inlined into it. The fused kernel closes over this digest, which makes it part of the cache's key.
     """
-    digest = hashlib.sha256(repr((Tables._fields, Scratch._fields)).encode())
+    digest = hashlib.sha256(repr((Tables._fields, Rows._fields, Scratch._fields)).encode())
+    for source in (__file__, vectors.__file__):
+        digest.update(Path(source).read_bytes())
     for function in functions:
-        inner = getattr(function, "py_func", None) or getattr(function, "_defn", function)
-        _add_code(digest, inner.__code__)
+        code = function.py_func.__code__
+        digest.update(code.co_code + repr((code.co_consts, code.co_names)).encode())
     return digest.hexdigest()
-
-
-def _add_code(digest: Any, code: types.CodeType) -> None:
-    constants = [constant for constant in code.co_consts if not isinstance(constant, types.CodeType)]
-    digest.update(code.co_code + repr((constants, code.co_names)).encode())
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            _add_code(digest, constant)

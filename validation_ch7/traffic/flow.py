@@ -11,8 +11,9 @@ Riemann problem is the contact, which moves with the speed on its right. So noth
 standing queue. Since lower <= v_i on the left, upper >= v_i on the right and lower <= 0 <= upper, densities stay
 positive, and r <= 1, under the time step that the layout chooses.
 
-Loops are elementwise over separate arrays, so that LLVM vectorises them without reordering any operation:
-results do not depend on the vector width.
+The formulas of a cell and a face take scalars or vectors. Loops over slots, for second order, CUDA and the report, are
+elementwise over separate arrays, so that LLVM vectorises them without reordering any operation: results do not depend
+on the vector width. At first order the processor goes over the cells as :mod:`.lanes` says.
 """
 
 from __future__ import annotations
@@ -185,4 +186,4 @@ def find_speeds(x: Array, v: Array, physics: Array) -> None:
 
 
 KERNELS: tuple[Any, ...] = (coefficients, relaxed, bounds, sides, relax_and_wave, hll_fluxes, update, find_speeds)
-"""What the fused kernel inlines from here."""
+"""What compiled kernels inline from here."""

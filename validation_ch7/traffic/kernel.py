@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from validation_ch7.traffic import flow, junction, lanes, measure, second_order, vectors
-from validation_ch7.traffic.arrays import Array, Scratch, Tables
+from validation_ch7.traffic import flow, junction, lanes, measure, second_order
+from validation_ch7.traffic.arrays import Array, Rows, Scratch, Tables
 from validation_ch7.traffic.compilation import fingerprint, fused, inlined, loop
 
 
@@ -52,7 +52,7 @@ def tick(signal: Array, open_road: Array, tables: Tables) -> None:
 
 
 @inlined
-def first_order_step(queue: Array, exits: Array, work: Scratch, tables: Tables) -> None:
+def first_order_step(queue: Array, exits: Array, work: Scratch, tables: Tables, rows: Rows) -> None:
     """Advance by one time step: relaxation, HLL fluxes, Euler update.
 
     Args:
@@ -60,14 +60,15 @@ def first_order_step(queue: Array, exits: Array, work: Scratch, tables: Tables) 
         exits: (2,) vehicles that left [veh], added to.
         work: scratch; ``cells`` holds the state, ``open_road`` says which roads have green.
         tables: constants.
+        rows: where the roads lie side by side.
     """
-    cells, waves, groups = work.cells, work.waves, tables.groups
+    cells, waves, groups, physics = work.cells, work.waves, rows.groups, tables.physics
     for group in range(groups.shape[0]):
-        lanes.relax(cells, waves, groups[group, 0], groups[group, 1], tables.physics)
-    lanes.look(cells, waves, work.tips, tables)
+        lanes.relax(cells, waves, groups[group, 0], groups[group, 1], physics)
+    lanes.look(cells, waves, work.tips, tables.links, tables.places, physics)
     junction.join(work.tips, queue, work.open_road, work.ends, work.edges, exits, tables)
     for group in range(groups.shape[0]):
-        lanes.renew(cells, waves, work.edges, group, tables)
+        lanes.renew(cells, waves, work.edges, group, rows, physics)
 
 
 @loop
@@ -112,7 +113,7 @@ def second_order_step(x: Array, queue: Array, exits: Array, work: Scratch, table
 
 KERNELS = (
     *(request, tick, first_order_step, second_order_step),
-    *(*flow.KERNELS, *lanes.KERNELS, *second_order.KERNELS, *junction.KERNELS, *measure.KERNELS, *vectors.KERNELS),
+    *(*flow.KERNELS, *lanes.KERNELS, *second_order.KERNELS, *junction.KERNELS, *measure.KERNELS),
 )
 
 
@@ -123,17 +124,17 @@ def _build(order: int, parts: str) -> Callable[..., None]:
         x: Array, queue: Array, signal: Array, arrivals: Array, clock: Array,
         wanted: Array, measures: Array, roads: Array, observation: Array,
         physics: Array, rate: Array, links: Array, widths: Array, targets: Array, ratios: Array,
-        movements: Array, shares: Array, places: Array, groups: Array, stretches: Array, steps: Array, starts: Array,
-        factors: Array, green: Array, timing: Array, scalars: Array,
+        movements: Array, shares: Array, places: Array, factors: Array, green: Array, timing: Array, scalars: Array,
+        groups: Array, stretches: Array, steps: Array, starts: Array,
         cells: Array, waves: Array, queued: Array, totals: Array, v: Array, wave: Array, flux: Array, marks: Array,
         slope: Array, before: Array, waiting: Array,
         sums: Array, tips: Array, ends: Array, edges: Array, open_road: Array, inflow: Array,
     ) -> None:  # fmt: skip
         parts  # noqa: B018  part of the cache's key
         tables = Tables(
-            physics, rate, links, widths, targets, ratios, movements, shares, places, groups, stretches, steps, starts,
-            factors, green, timing, scalars,
-        )  # fmt: skip
+            physics, rate, links, widths, targets, ratios, movements, shares, places, factors, green, timing, scalars
+        )
+        rows = Rows(groups, stretches, steps, starts)
         work = Scratch(
             cells, waves, queued, totals, v, wave, flux, marks, slope, before, waiting,
             sums, tips, ends, edges, open_road, inflow,
@@ -146,8 +147,8 @@ def _build(order: int, parts: str) -> Callable[..., None]:
             if wanted[b, 0] >= 0:
                 request(signal_b, wanted[b], tables)
                 if order == 1:
-                    lanes.gather(xb, cells, tables)
-                    lanes.add_up(cells, queued, totals, sums, tables)
+                    lanes.gather(xb, cells, links, places, physics)
+                    lanes.add_up(cells, queued, totals, sums, groups, places, physics)
                 else:
                     measure.mark(xb, marks, physics)
                     marks[1:] = 0.0
@@ -162,18 +163,18 @@ def _build(order: int, parts: str) -> Callable[..., None]:
                             queue_b[entry, 1] += inflow[entry, 1]
                         tick(signal_b, open_road, tables)
                         if order == 1:
-                            first_order_step(queue_b, exits, work, tables)
+                            first_order_step(queue_b, exits, work, tables, rows)
                         else:
                             second_order_step(xb, queue_b, exits, work, tables)
                     if order == 1:
-                        lanes.add_up(cells, queued, totals, sums, tables)
+                        lanes.add_up(cells, queued, totals, sums, groups, places, physics)
                     else:
                         measure.mark(xb, marks, physics)
                         measure.add_up(xb, marks, sums, tables)
                     measure.sample(sums, queue_b, measures_b, tables)
                 measure.conclude(sums, roads_b, measures_b, tables)
                 if order == 1:
-                    lanes.scatter(cells, xb, tables)
+                    lanes.scatter(cells, xb, links, places, physics)
                 clock[b] += 1
             measure.observe(xb, roads_b, queue_b, signal_b, observation[b], tables)
 
@@ -186,5 +187,5 @@ ADVANCE = {order: _build(order, fingerprint(KERNELS)) for order in (1, 2)}
 Args, with B environments: x (B, 4, slots) state; queue (B, entries, 2) [veh]; signal
 (B, intersections, 3); arrivals (B, decisions, entries, 2) [veh per decision]; clock (B,) decision within the
 episode, advanced; wanted (B, intersections) phases, or -1 to leave an environment as it is; measures (B, 7, 2), roads
-(B, links, 2, 2) and observation (B, size), all three written; then the arrays of ``Tables`` and those of ``Scratch``.
+(B, links, 2, 2) and observation (B, size), all three written; then the arrays of ``Tables``, ``Rows`` and ``Scratch``.
 """

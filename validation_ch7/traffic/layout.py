@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from validation_ch7.environment_config import APPROACHES, EnvironmentConfig, Network
-from validation_ch7.traffic.arrays import Floats, Integers, Tables
+from validation_ch7.traffic.arrays import Floats, Integers, Rows, Tables
 from validation_ch7.traffic.vectors import LANES
 
 HALF_SHOWN_S = 30.0
@@ -32,12 +32,14 @@ class Layout:
 
     Attributes:
         tables: what the kernel reads.
+        rows: where the roads lie side by side.
         entries: (entries,) road of each entry.
         vehicles: (2, slots) vehicles in a cell filled by one class alone at occupancy 1 [veh].
         time_step_s: length of a substep [s].
     """
 
     tables: Tables
+    rows: Rows
     entries: Integers
     vehicles: Floats
     time_step_s: float
@@ -116,8 +118,9 @@ def build_layout(config: EnvironmentConfig) -> Layout:
     movements = np.argwhere((targets >= 0) & (ratios > 0.0))
     shares = ratios[tuple(movements.T)]
     leaving = 1.0 - np.bincount(movements[:, 0], shares, minlength=len(targets))
+    places, side_by_side = put_side_by_side(links, dt / widths[:, 0], dtype)
     tables = Tables(
-        physics=_physics(config, dt).astype(dtype),
+        physics=_physics(config, dt, substeps[0]).astype(dtype),
         rate=rate,
         links=links,
         widths=widths,
@@ -125,13 +128,13 @@ def build_layout(config: EnvironmentConfig) -> Layout:
         ratios=ratios,
         movements=np.stack([movements[:, 0], targets[tuple(movements.T)]], axis=1).astype(np.int64),
         shares=shares,
-        **_side_by_side(links, widths[:, 0], dt, dtype),
+        places=places,
         factors=np.column_stack([1.0 / widths[:, 1], leaving, widths.prod(axis=1)[:, None] / lengths]),
         green=np.array([[approach in phase for approach in APPROACHES] for phase in config.signal.phases], np.int64),
         timing=_timing(config, substeps, dt),
         scalars=_scalars(config, dt),
     )
-    return Layout(tables, entries.astype(np.int64), vehicles, dt)
+    return Layout(tables, side_by_side, entries.astype(np.int64), vehicles, dt)
 
 
 def _roads(network: Network, entries: Integers, targets: Integers) -> tuple[Integers, Floats]:
@@ -148,8 +151,14 @@ def _roads(network: Network, entries: Integers, targets: Integers) -> tuple[Inte
     return links, widths
 
 
-def _side_by_side(links: Integers, cell_lengths: Floats, dt: float, dtype: np.dtype[Any]) -> dict[str, Any]:
-    """Put roads of like length into groups of four, their stop lines in the same row; a spare row lies before each."""
+def put_side_by_side(links: Integers, rates: Floats, dtype: np.dtype[Any]) -> tuple[Integers, Rows]:
+    """Put roads of like length into groups of four, their stop lines in the same row; a spare row lies before each.
+
+    Args:
+        links: (links, 2 or more) first slot, slot after the last; a multiple of four roads.
+        rates: (links,) time step over cell length [s/m].
+        dtype: type of the rates.
+    """
     lengths = links[:, 1] - links[:, 0]
     order = np.argsort(-lengths, kind="stable").reshape(-1, LANES)
     places = np.zeros((len(links), 3), np.int64)
@@ -165,16 +174,12 @@ def _side_by_side(links: Integers, cell_lengths: Floats, dt: float, dtype: np.dt
         groups.append((row, end, len(stretches), len(stretches) + len(edges) - 1))
         for first, after in itertools.pairwise(edges):
             stretches.append((first, after))
-            steps.append(np.where(firsts <= first, dt / cell_lengths[roads], 0.0))
+            steps.append(np.where(firsts <= first, rates[roads], 0.0))
             starts.append(firsts == first)
         row = end + 1
-    return {
-        "places": places,
-        "groups": np.array(groups, np.int64),
-        "stretches": np.array(stretches, np.int64),
-        "steps": np.array(steps, dtype),
-        "starts": np.array(starts, dtype),
-    }
+    return places, Rows(
+        np.array(groups, np.int64), np.array(stretches, np.int64), np.array(steps, dtype), np.array(starts, dtype)
+    )
 
 
 def _ratios(network: Network) -> Floats:
@@ -183,7 +188,9 @@ def _ratios(network: Network) -> Floats:
     return np.tile(shares, (network.rows * network.columns, 1))
 
 
-def _physics(config: EnvironmentConfig, dt: float) -> Floats:
+def _physics(config: EnvironmentConfig, dt: float, substeps: int) -> Floats:
+    double = config.solver.precision == "float64"
+    least = 1e-100 if double else 1e-18
     classes = (config.traffic.motorbike, config.traffic.car)
     rows = [
         [kind.free_speed_m_s for kind in classes],
@@ -192,9 +199,9 @@ def _physics(config: EnvironmentConfig, dt: float) -> Floats:
         [-math.expm1(-dt / config.solver.order / kind.relaxation_s) for kind in classes],
         [kind.length_m for kind in classes],
         [0.0, 1.0],
-        [1e-100 if config.solver.precision == "float64" else 1e-18, 2.0],
-        [1e-9 if config.solver.precision == "float64" else 1e-6, config.traffic.stop_speed_m_s],
-        [0.5, 1e-97 if config.solver.precision == "float64" else 1e-15],
+        [least, 2.0],
+        [1e-9 if double else 1e-6, config.traffic.stop_speed_m_s],
+        [0.5, 10.0 * max(100, substeps) * least],  # a cell gets the least number at most once in a substep
     ]
     return np.array(rows)
 

@@ -44,6 +44,7 @@ class Simulator:
                 remedy="give one seed per environment",
             )
         self.layout = build_layout(config)
+        self._constants = (*self.layout.tables, *self.layout.rows)
         self._advance = ADVANCE[config.solver.order]
         threads = min(config.solver.threads, size)
         edges = [size * part // threads for part in range(threads + 1)]
@@ -59,7 +60,7 @@ class Simulator:
         self.measures: Floats = np.zeros((size, len(MEASURES), 2))
         self._limits = np.array([self.layout.phases, config.steps_per_episode], np.int64)
         self._found = np.zeros(1, np.int64)
-        self._scratch = [make_scratch(tables, entries, config.solver.order) for _ in self._shares]
+        self._scratch = [make_scratch(tables, self.layout.rows, entries, config.solver.order) for _ in self._shares]
 
     @property
     def size(self) -> int:
@@ -89,7 +90,7 @@ class Simulator:
         state = (self.x, self.queue, self.signal, self.arrivals, self.clock)
         arrays = (*state, wanted, self.measures, self.roads, observation)
         if self._pool is None:
-            self._advance(*arrays, *self.layout.tables, *self._scratch[0])
+            self._advance(*arrays, *self._constants, *self._scratch[0])
         else:
             first, *others = zip(self._shares, self._scratch, strict=True)
             begun = [self._pool.submit(self._run, arrays, *share) for share in others]
@@ -99,7 +100,7 @@ class Simulator:
         return observation
 
     def _run(self, arrays: tuple[Array, ...], rows: slice, work: Scratch) -> None:
-        self._advance(*(array[rows] for array in arrays), *self.layout.tables, *work)
+        self._advance(*(array[rows] for array in arrays), *self._constants, *work)
 
     def vehicles(self, rows: slice | list[int] = slice(None)) -> Floats:
         """Return the vehicles in each environment, outside and on the roads, by class, shape (size, 2) [veh]."""

@@ -17,10 +17,11 @@ from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic, models, overload, register_model
 
 LANES = 4
-"""Numbers in a vector: one for each approach of an intersection."""
+"""Numbers in a vector: four doubles fill a register of 256 bits, and an intersection has four roads."""
 
 
 class Vector(types.Type):
@@ -95,7 +96,7 @@ def _both(a: Any, b: Any) -> bool:
 
 def _for_pairs(function: Any, vectors: Any, scalars: Any = None) -> None:
     @overload(function)
-    def choose(a, b):  # type: ignore[no-untyped-def]  # Numba compares annotations with those of the answer
+    def choose(a, b):  # type: ignore[no-untyped-def]  # Numba wants the signature of the lambda
         return (lambda a, b: vectors(a, b)) if _both(a, b) else scalars
 
 
@@ -109,7 +110,7 @@ _for_pairs(greatest, _greatest, lambda a, b: a if a > b else b)
 
 @overload(above)
 def _overload_above(a, b, then, otherwise):  # type: ignore[no-untyped-def]
-    if _both(a, b):
+    if _both(a, b) and _both(then, otherwise) and a == then:
         return lambda a, b, then, otherwise: _above(a, b, then, otherwise)
     return lambda a, b, then, otherwise: then if a > b else otherwise
 
@@ -134,6 +135,11 @@ def _spread(context: Any, scalar: Any) -> Any:
     return result(scalar), generate
 
 
+def _check(array: Any, vector: Any) -> None:
+    if array.layout != "C" or vector != Vector(array.dtype):
+        raise TypingError("Vectors are loaded from contiguous arrays of their own type, and stored there.")
+
+
 def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
     start = builder.gep(context.make_array(kind)(context, builder, array).data, [at])
     return builder.bitcast(start, ir.VectorType(start.type.pointee, LANES).as_pointer())
@@ -144,6 +150,7 @@ def _load(context: Any, array: Any, at: Any) -> Any:
         where = _pointer(context, builder, signature.args[0], *values)
         return builder.load(where, align=array.dtype.bitwidth // 8)
 
+    _check(array, Vector(array.dtype))
     return Vector(array.dtype)(array, types.intp), generate
 
 
@@ -153,6 +160,7 @@ def _store(context: Any, array: Any, at: Any, vector: Any) -> Any:
         builder.store(values[2], where, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
+    _check(array, vector)
     return types.void(array, types.intp, vector), generate
 
 
@@ -164,8 +172,3 @@ store: Any = intrinsic(_store)
 """Write four numbers into a contiguous array, from a flat index on."""
 SCALARS = (least, greatest, above)
 """What works on scalars too, without any compiler."""
-KERNELS: tuple[Any, ...] = (
-    *SCALARS,
-    *(_add, _subtract, _multiply, _divide, _least, _greatest, _above, spread, load, store),
-)
-"""What compiled functions call from here."""
