@@ -1,9 +1,9 @@
 """The simulator on a CUDA device: one kernel launch per decision, one block of threads per environment.
 
-The formulas and the road ends are those of the processor path, compiled from the very same functions: each thread passes
-its own stretch of slots to the loops of :mod:`.flow`, where the processor goes over the cells as :mod:`.lanes` says, and
-the first thread of a block does the few road ends, signals and measures. Results agree with the processor's to rounding:
-device code contracts multiplications and additions.
+The formulas and the road ends are those of the processor path, compiled from the very same functions. Each thread
+passes its own stretch of slots to the loops of :mod:`.flow`, where the processor goes over the cells as :mod:`.lanes`
+says; the first thread of a block does the few road ends, signals and measures. Results agree with the processor's to
+rounding: device code contracts multiplications and additions.
 The state stays on the device between decisions; it is fetched when somebody looks at it.
 """
 
