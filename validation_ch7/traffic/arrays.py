@@ -87,7 +87,7 @@ class Scratch(NamedTuple):
         cells: (rows + 1, 4, 4) state of four roads side by side; see :mod:`~validation_ch7.traffic.lanes`.
         waves: (rows + 1, 4, 4) speeds of both classes, lowest and highest wave speed [m/s], of the same cells.
         queued: (rows, 2, 4) occupancy of queued vehicles of the same cells [-].
-        totals: (4, 2, 4) sums over the cells of four roads.
+        totals: (groups, 4, 2, 4) sums over the cells of four roads.
         v: (2, slots) second order: speeds [m/s].
         wave: (2, slots) second order: lowest and highest wave speed, then w of both classes [m/s].
         flux: (4, slots + 1) second order: fluxes of the state.
@@ -138,7 +138,7 @@ def make_scratch(tables: Tables, rows: Rows, entries: int, order: int) -> Scratc
         cells=_zeros((cells + 1, 4, 4), dtype),
         waves=_zeros((cells + 1, 4, 4), dtype),
         queued=_zeros((cells, 2, 4), dtype),
-        totals=_zeros((4, 2, 4), dtype),
+        totals=_zeros((links // 4, 4, 2, 4), dtype),
         v=np.zeros((2, slots), dtype),
         wave=np.zeros((2, slots), dtype),
         flux=np.zeros((4, slots + 1), dtype),

@@ -21,6 +21,14 @@ from validation_ch7.traffic.flow import bounds, coefficients, relaxed, sides
 from validation_ch7.traffic.vectors import above, greatest, least, load, spread, store
 
 
+@inlined
+def _twice(x: Array, cells: Array, road: int, k: int, links: Array, places: Array) -> tuple[Array, Array]:
+    """Return one component of a road where it lies in its slots, and where it lies beside others."""
+    first, last = links[road, 0], links[road, 1]
+    row, lane = places[road, 0], places[road, 2]
+    return x[k, first:last], cells[row : row + last - first, k, lane]
+
+
 @loop
 def gather(x: Array, cells: Array, links: Array, places: Array, physics: Array) -> None:
     """Put the roads side by side; where nobody is, leave the least number that is kept.
@@ -33,10 +41,8 @@ def gather(x: Array, cells: Array, links: Array, places: Array, physics: Array) 
         physics: constants.
     """
     for road in range(links.shape[0]):
-        first, last = links[road, 0], links[road, 1]
-        row, lane = places[road, 0], places[road, 2]
         for k in range(4):
-            here, there = x[k, first:last], cells[row : row + last - first, k, lane]
+            here, there = _twice(x, cells, road, k, links, places)
             for j in range(here.size):
                 there[j] = here[j]
     tiny = spread(physics[6, 0])
@@ -69,10 +75,8 @@ def scatter(cells: Array, x: Array, links: Array, places: Array, physics: Array)
             store(cells, at, a)
             store(cells, at + 8, a * load(cells, at + 8))
     for road in range(links.shape[0]):
-        first, last = links[road, 0], links[road, 1]
-        row, lane = places[road, 0], places[road, 2]
         for k in range(4):
-            here, there = x[k, first:last], cells[row : row + last - first, k, lane]
+            here, there = _twice(x, cells, road, k, links, places)
             for j in range(here.size):
                 here[j] = there[j]
 
@@ -231,22 +235,22 @@ def _halted(a: Any, w: Any, pressure: Any, stop: Any, counted: Any, zero: Any) -
 
 
 @loop
-def mark(cells: Array, queued: Array, totals: Array, first: int, last: int, physics: Array) -> None:
+def mark(cells: Array, queued: Array, totals: Array, group: int, groups: Array, physics: Array) -> None:
     """Find in each cell what is queued, and add up over the cells; see :func:`~validation_ch7.traffic.measure.mark`.
 
     Args:
         cells: (rows + 1, 4, 4) with w.
         queued: (rows, 2, 4) occupancy of queued vehicles [-] before, updated.
-        totals: (4, 2, 4) by class and lane: occupancy of queued vehicles and of all [-], flow [m/s] and growth of the
-            queued occupancy [-] over the cells of a group, written.
-        first: first row.
-        last: row after the last.
+        totals: (groups, 4, 2, 4) by class and lane: occupancy of queued vehicles and of all [-], flow [m/s] and growth
+            of the queued occupancy [-] over the cells of a group, written.
+        group: four roads.
+        groups: (groups, 4) see :class:`~validation_ch7.traffic.arrays.Rows`.
         physics: constants.
     """
     c0, c1, stop = spread((physics[1, 0], physics[1, 1], physics[7, 1]))
     zero, counted = spread((physics[5, 0], physics[8, 1]))
     still0, still1, there0, there1, flow0, flow1, growth0, growth1 = zero, zero, zero, zero, zero, zero, zero, zero
-    for row in range(first, last):
+    for row in range(groups[group, 0], groups[group, 1]):
         at, here = 16 * row, 8 * row
         p, q = load(cells, at), load(cells, at + 4)
         rr = (p + q) * (p + q)
@@ -258,14 +262,15 @@ def mark(cells: Array, queued: Array, totals: Array, first: int, last: int, phys
         still0, still1 = still0 + h0, still1 + h1
         store(queued, here, h0)
         store(queued, here + 4, h1)
-    store(totals, 0, still0)
-    store(totals, 4, still1)
-    store(totals, 8, there0)
-    store(totals, 12, there1)
-    store(totals, 16, flow0)
-    store(totals, 20, flow1)
-    store(totals, 24, growth0)
-    store(totals, 28, growth1)
+    at = 32 * group
+    store(totals, at, still0)
+    store(totals, at + 4, still1)
+    store(totals, at + 8, there0)
+    store(totals, at + 12, there1)
+    store(totals, at + 16, flow0)
+    store(totals, at + 20, flow1)
+    store(totals, at + 24, growth0)
+    store(totals, at + 28, growth1)
 
 
 @inlined
@@ -277,26 +282,25 @@ def add_up(
     Args:
         cells: (rows + 1, 4, 4) with w.
         queued: (rows, 2, 4) see :func:`mark`.
-        totals: (4, 2, 4) scratch.
+        totals: (groups, 4, 2, 4) scratch.
         sums: (links, 2, 5) columns 0 and 1 are written, the others added to.
         groups: (groups, 4) see :class:`~validation_ch7.traffic.arrays.Rows`.
         places: (links, 3) of each road row of its first cell, group, lane.
         physics: constants.
     """
     for group in range(groups.shape[0]):
-        mark(cells, queued, totals, groups[group, 0], groups[group, 1], physics)
-        for road in range(places.shape[0]):
-            if places[road, 1] == group:
-                lane = places[road, 2]
-                for k in range(2):
-                    sums[road, k, 0] = totals[0, k, lane]
-                    sums[road, k, 1] = totals[1, k, lane]
-                    for kind in range(1, 4):
-                        sums[road, k, 1 + kind] += totals[kind, k, lane]
+        mark(cells, queued, totals, group, groups, physics)
+    for road in range(places.shape[0]):
+        group, lane = places[road, 1], places[road, 2]
+        for k in range(2):
+            sums[road, k, 0] = totals[group, 0, k, lane]
+            sums[road, k, 1] = totals[group, 1, k, lane]
+            for kind in range(1, 4):
+                sums[road, k, 1 + kind] += totals[group, kind, k, lane]
 
 
 KERNELS: tuple[Any, ...] = (
     *(gather, scatter, relax, look, renew, mark, add_up),
-    *(_face, _weights, _through, _keep, _settle, _fluxes, _halted),
+    *(_twice, _face, _weights, _through, _keep, _settle, _fluxes, _halted),
 )
 """What the fused kernel inlines from here."""

@@ -10,7 +10,7 @@ from typing import Any
 from validation_ch7.traffic.arrays import Array
 from validation_ch7.traffic.compilation import fused
 
-ROUNDING = 1e-4
+ROUNDING = 1e-5
 """How far above 1 rounding takes a full lane, in the least precise type [-]."""
 FASTEST, MOST = 1e3, 1e9
 """Greatest w [m/s] and greatest number of vehicles outside [veh] that anybody could mean."""
